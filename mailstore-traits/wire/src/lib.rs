@@ -1,1 +1,17 @@
-//! To be written.
+//! What SMTP, IMAP and POP3 share on the wire.
+//!
+//! | Module | What |
+//! | --- | --- |
+//! | [`line`] | lines that end in CRLF, under a ceiling |
+//! | [`dot`] | dot-stuffing in both directions |
+//! | [`machine`] | the shape that every session has, and its timers |
+//!
+//! Nothing here has a protocol's name in it, and nothing without the feature `io` knows a socket or a clock.
+
+pub mod dot;
+pub mod line;
+pub mod machine;
+
+pub use mailstore_traits::{
+    AccountId, CredentialAnswer, CredentialQuery, ScramHash, ScramKeyPair, ScramKeys, Secret, UserName,
+};

@@ -1,0 +1,147 @@
+//! The shape that every server's session has, so that one driver serves all three protocols.
+//!
+//! A machine has no socket, no clock and no storage. Octets go in and events come out; answers go in and octets come
+//! out. It names the timers that run; whoever drives it owns the clock.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+/// A clock that a session wants to have run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Timer {
+    /// Nothing has come since the last answer.
+    Idle,
+    /// A line has begun and has not ended (attack row C1).
+    Line,
+    /// Nobody has logged in since the connection began.
+    Login,
+    /// A message body is coming, too slowly.
+    Body,
+}
+
+impl Timer {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Idle, Self::Line, Self::Login, Self::Body];
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Idle => 0,
+            Self::Line => 1,
+            Self::Login => 2,
+            Self::Body => 3,
+        }
+    }
+}
+
+/// A timer that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunningTimer {
+    /// Which.
+    pub timer: Timer,
+    /// How long it runs.
+    pub after: Duration,
+    /// A count of the machine's own: the timer begins anew whenever this differs from what it was.
+    pub since: u64,
+}
+
+impl RunningTimer {
+    /// A timer that has run since the machine's count stood there.
+    pub const fn new(timer: Timer, after: Duration, since: u64) -> Self {
+        Self { timer, after, since }
+    }
+}
+
+/// The timers that run, at most one of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timers([Option<RunningTimer>; Timer::ALL.len()]);
+
+impl Timers {
+    /// None runs.
+    pub const fn none() -> Self {
+        Self([None; Timer::ALL.len()])
+    }
+
+    /// This one runs too, in place of one of its kind.
+    #[must_use]
+    pub fn with(mut self, running: RunningTimer) -> Self {
+        if let Some(slot) = self.0.get_mut(running.timer.index()) {
+            *slot = Some(running);
+        }
+        self
+    }
+
+    /// Those that run.
+    pub fn iter(&self) -> impl Iterator<Item = RunningTimer> + '_ {
+        self.0.iter().flatten().copied()
+    }
+
+    /// The one of that kind, if it runs.
+    pub fn get(&self, timer: Timer) -> Option<RunningTimer> {
+        self.0.get(timer.index()).copied().flatten()
+    }
+}
+
+/// What a handshake came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsInfo {
+    /// The version as RFC 8314 §4.3 writes it in a Received field: `TLSv1.3`.
+    pub version: String,
+    /// The cipher suite's IANA name: `TLS_AES_128_GCM_SHA256`.
+    pub cipher: String,
+    /// The name that the client asked for (SNI).
+    pub server_name: Option<String>,
+}
+
+impl TlsInfo {
+    /// That version and that cipher suite.
+    pub fn new(version: impl Into<String>, cipher: impl Into<String>) -> Self {
+        Self { version: version.into(), cipher: cipher.into(), server_name: None }
+    }
+
+    /// With the name that the client asked for.
+    #[must_use]
+    pub fn with_server_name(mut self, name: Option<String>) -> Self {
+        self.server_name = name;
+        self
+    }
+}
+
+/// A session seen by what drives it. The answers are each protocol's own and are not here.
+pub trait Machine {
+    /// What has come.
+    type Event;
+    /// A fault after which octets can no longer be trusted, or a mistake of the caller's.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Takes octets off the front of `input` and gives what they mean. `None` means: more octets, please.
+    ///
+    /// # Errors
+    /// The session is over, or the caller owes an answer.
+    fn next_event(&mut self, input: &mut BytesMut) -> Result<Option<Self::Event>, Self::Error>;
+
+    /// The peer has sent its last octet.
+    ///
+    /// # Errors
+    /// It did so in the middle of something.
+    fn end_of_input(&mut self) -> Result<(), Self::Error>;
+
+    /// The timers that run.
+    fn timers(&self) -> Timers;
+
+    /// One has run out: says the parting words and closes.
+    fn handle_timeout(&mut self, timer: Timer, out: &mut BytesMut);
+
+    /// The server is going down. Says the parting words, closes, and answers true; answers false in the middle of a
+    /// message or an answer, and wants to be asked again after the next event.
+    fn shut_down(&mut self, out: &mut BytesMut) -> bool;
+
+    /// The handshake is done. Drops what clear text is left in `input`, and begins again as the RFC says.
+    fn tls_started(&mut self, tls: TlsInfo, input: &mut BytesMut);
+
+    /// Whether the session is over: what has been written is to be sent, and the connection closed.
+    fn is_closed(&self) -> bool;
+}
