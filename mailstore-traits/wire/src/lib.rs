@@ -5,10 +5,13 @@
 //! | [`line`] | lines that end in CRLF, under a ceiling |
 //! | [`dot`] | dot-stuffing in both directions |
 //! | [`machine`] | the shape that every session has, and its timers |
+//! | `io` | feature `io`: sessions over tokio sockets and TLS
 //!
 //! Nothing here has a protocol's name in it, and nothing without the feature `io` knows a socket or a clock.
 
 pub mod dot;
+#[cfg(feature = "io")]
+pub mod io;
 pub mod line;
 pub mod machine;
 
