@@ -4,13 +4,17 @@
 //! | --- | --- |
 //! | [`line`] | lines that end in CRLF, under a ceiling |
 //! | [`dot`] | dot-stuffing in both directions |
+//! | [`base64`] | strict, as SASL wants it |
+//! | [`sasl`] | logging in: PLAIN, LOGIN, SCRAM-SHA-256, OAUTHBEARER, XOAUTH2 |
 //! | [`machine`] | the shape that every session has, and its timers |
 //!
 //! Nothing here has a protocol's name in it, and nothing without the feature `io` knows a socket or a clock.
 
+pub mod base64;
 pub mod dot;
 pub mod line;
 pub mod machine;
+pub mod sasl;
 
 pub use mailstore_traits::{
     AccountId, CredentialAnswer, CredentialQuery, ScramHash, ScramKeyPair, ScramKeys, Secret, UserName,
