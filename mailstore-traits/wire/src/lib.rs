@@ -5,6 +5,7 @@
 //! | [`line`] | lines that end in CRLF, under a ceiling |
 //! | [`dot`] | dot-stuffing in both directions |
 //! | [`base64`] | strict, as SASL wants it |
+//! | [`proxy`] | whose connection it is, when a load balancer passes it on |
 //! | [`sasl`] | logging in: PLAIN, LOGIN, SCRAM-SHA-256, OAUTHBEARER, XOAUTH2 |
 //! | [`machine`] | the shape that every session has, and its timers |
 //!
@@ -14,6 +15,7 @@ pub mod base64;
 pub mod dot;
 pub mod line;
 pub mod machine;
+pub mod proxy;
 pub mod sasl;
 
 pub use mailstore_traits::{
