@@ -11,7 +11,7 @@ pub enum Defect {
     BareCr = 0,
     /// LF without CR, forbidden in RFC 5322 §2.3. It is taken for a line end, as files have it.
     BareLf = 1,
-    /// An octet 0 (RFC 5322 §4: not even obsolete).
+    /// An octet 0, which only obsolete messages have (RFC 5322 §4.1).
     Nul = 2,
     /// An octet above 127 in a header field; RFC 6532 allows it, in UTF-8 and in messages sent with SMTPUTF8.
     EightBitHeader = 3,

@@ -38,7 +38,7 @@ pub struct Limits {
     /// The longest boundary that is looked for: 70 (RFC 2046 §5.1.1). A multipart with a longer one is told of as if
     /// it had none. Held to 998, a line.
     pub boundary_octets: usize,
-    /// How many octets of the first text/plain part are kept, as they stand in the message (PREVIEW, RFC 8970 §3.1,
+    /// How many octets of the first text/plain part are kept, as they stand in the message (PREVIEW, RFC 8970 §3.3,
     /// wants 200 characters, and transfer encodings take more). 0 for no preview.
     pub preview_octets: usize,
 }
