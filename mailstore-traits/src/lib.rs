@@ -54,6 +54,8 @@
 
 mod account;
 mod changes;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod credential;
 mod delivery;
 mod directory;
