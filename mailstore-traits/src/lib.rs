@@ -48,12 +48,14 @@
 //!
 //! | Feature | Adds |
 //! | --- | --- |
-//! | `memory` | [`memory`](crate#features): the reference store, the contract in code |
+//! | `memory` | `memory::MemoryStore`: the reference store, the contract in code |
 //! | `contract` | the kit that a backend's author runs on their own store |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
 mod changes;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod credential;
 mod delivery;
 mod directory;
@@ -62,6 +64,8 @@ mod features;
 mod flag;
 mod id;
 mod mailbox;
+#[cfg(feature = "memory")]
+pub mod memory;
 mod message;
 mod name;
 mod optional;
