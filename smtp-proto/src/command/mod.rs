@@ -158,6 +158,9 @@ pub enum CommandErrorKind {
     /// The path of MAIL or RCPT does not follow the grammar: 501.
     #[error("{0}")]
     Path(ParseError),
+    /// A value that its parameter cannot have: 501.
+    #[error("expected a legal value of {0}")]
+    ParameterValue(Keyword),
     /// A parameter, or a value of one, that is legal and not known here: 555 (RFC 5321 §4.1.1.11).
     #[error("unknown parameter {0}")]
     UnknownParameter(Keyword),
@@ -172,7 +175,7 @@ impl CommandErrorKind {
         match self {
             Self::Syntax(error) => Self::Syntax(moved(error)),
             Self::Path(error) => Self::Path(moved(error)),
-            Self::UnknownVerb | Self::UnknownParameter(_) | Self::NonAsciiAddress => self,
+            Self::UnknownVerb | Self::ParameterValue(_) | Self::UnknownParameter(_) | Self::NonAsciiAddress => self,
         }
     }
 }

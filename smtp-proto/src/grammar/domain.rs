@@ -62,7 +62,7 @@ pub(crate) fn domain(input: &[u8]) -> Parsed<'_, Domain> {
 fn parse(input: &[u8], underscores: bool) -> Parsed<'_, Domain> {
     let is_part = |octet: u8| octet.is_ascii_alphanumeric() || octet >= 0x80 || b".-_".contains(&octet);
     let (rest, octets) = super::expect(ParseErrorKind::Domain, take_while1(is_part)).parse(input)?;
-    let text = utf8(octets)?;
+    let text = utf8(input, octets)?;
     if text.len() > Domain::MAX_OCTETS {
         return fail(input, ParseErrorKind::Domain);
     }

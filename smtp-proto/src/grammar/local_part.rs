@@ -84,7 +84,7 @@ pub(crate) fn local_part(input: &[u8]) -> Parsed<'_, LocalPart> {
 fn dot_string(input: &[u8]) -> Parsed<'_, String> {
     let is_part = |octet: u8| is_atext(octet) || octet == b'.';
     let (rest, octets) = expect(ParseErrorKind::LocalPart, take_while1(is_part)).parse(input)?;
-    let text = utf8(octets)?;
+    let text = utf8(input, octets)?;
     let mut offset = 0;
     for atom in text.split('.') {
         if atom.is_empty() {

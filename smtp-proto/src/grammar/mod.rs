@@ -96,9 +96,9 @@ pub(crate) fn is_atext(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet) || octet >= 0x80
 }
 
-/// The text of octets that hold UTF-8, in its shortest form and nothing else (attack row I8).
-pub(crate) fn utf8(input: &[u8]) -> Result<&str, nom::Err<Fault<'_>>> {
-    std::str::from_utf8(input).map_err(|error| {
+/// The text of the octets at the front of `input`, which hold UTF-8 in its shortest form and nothing else (attack row I8).
+pub(crate) fn utf8<'a>(input: &'a [u8], front: &'a [u8]) -> Result<&'a str, nom::Err<Fault<'a>>> {
+    std::str::from_utf8(front).map_err(|error| {
         let at = input.get(error.valid_up_to()..).unwrap_or_default();
         nom::Err::Error(Fault { at, kind: Some(ParseErrorKind::Utf8) })
     })

@@ -117,7 +117,7 @@ fn keyword(input: &[u8]) -> Parsed<'_, Keyword> {
 
 fn parameter_value(input: &[u8]) -> Parsed<'_, ParameterValue> {
     let (rest, octets) = take_while(|octet| matches!(octet, 33..=60 | 62..=126 | 128..=255)).parse(input)?;
-    let text = utf8(octets)?;
+    let text = utf8(input, octets)?;
     if text.is_empty() || text.chars().any(char::is_control) {
         return fail(input, ParseErrorKind::ParameterValue);
     }
