@@ -11,6 +11,7 @@
 //! | `T:` | the TLS handshake |
 //! | `M: …` | at the end: a line of what was stored, `from path`, `to path`, or `> ` and a line of a message |
 //! | `X:` | the server has closed |
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests say what they expect")]
 
 mod support;
 
