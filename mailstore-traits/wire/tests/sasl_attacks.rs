@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mail_wire::sasl::{Dialogue, DialogueStep, Failure, Mechanism, ServerExchange, Step};
 use mail_wire::{AccountId, CredentialAnswer, CredentialQuery, base64};
 use proptest::prelude::*;
-use support::{begin, challenge, config, failure, host, once, say, scram_proof, success};
+use support::{attribute, begin, challenge, config, failure, host, once, say, scram_proof, scram_sign, success};
 
 /// A SCRAM exchange with that password: the server's first message, and what came of it.
 fn scram(name: &str, password: &str) -> (String, DialogueStep) {
@@ -143,6 +143,31 @@ fn sec_a6_each_rule_of_scram_that_is_broken_is_a_failure() {
     assert_eq!(change(&|proof| proof.replace(",p=", ",m=x,p=")), Failure::Rejected);
     // An extension is no offence; but what is signed is what was sent.
     assert_eq!(change(&|proof| proof.replace(",p=", ",z=x,p=")), Failure::Rejected);
+}
+
+#[test]
+fn sec_a6_a_rule_that_is_broken_by_somebody_who_knows_the_password_is_broken() {
+    // The proof fits what is sent, so that nothing but the rule itself can refuse it.
+    let send = |without_proof: &dyn Fn(&str) -> String| {
+        let (mut dialogue, step) = begin(Mechanism::ScramSha256, Some(&base64::encode(b"n,,n=ada,r=abc")), &config());
+        let server_first = challenge(step);
+        let without_proof = without_proof(attribute(&server_first, "r="));
+        let (message, _) = scram_sign(&without_proof, "n=ada,r=abc", &server_first, "pencil");
+        say(&mut dialogue, &base64::encode(message.as_bytes()))
+    };
+    challenge(send(&|nonce| format!("c=biws,r={nonce}")));
+    challenge(send(&|nonce| format!("c=biws,r={nonce},z=an extension")));
+    assert_eq!(failure(send(&|_| "c=biws,r=abc".into())), Failure::Rejected);
+    assert_eq!(failure(send(&|nonce| format!("c=biws,r={nonce}x"))), Failure::Rejected);
+    assert_eq!(failure(send(&|nonce| format!("c=biws,r=x{nonce}"))), Failure::Rejected);
+    assert_eq!(failure(send(&|nonce| format!("c=biws,r={}", &nonce[3..]))), Failure::Rejected);
+    assert_eq!(failure(send(&|nonce| format!("c=eSws,r={nonce}"))), Failure::Rejected);
+    assert_eq!(failure(send(&|nonce| format!("c=biwsAAAA,r={nonce}"))), Failure::Rejected);
+    assert_eq!(failure(send(&|nonce| format!("c=biws,r={nonce},m=x"))), Failure::Rejected);
+    assert_eq!(failure(send(&|nonce| format!("m=x,c=biws,r={nonce}"))), Failure::Rejected);
+    assert_eq!(failure(send(&|nonce| format!("r={nonce}"))), Failure::Malformed);
+    assert_eq!(failure(send(&|nonce| format!("r={nonce},c=biws"))), Failure::Malformed);
+    assert_eq!(failure(send(&|nonce| format!("c=biws,r={nonce},r=abc"))), Failure::Malformed);
 }
 
 #[test]

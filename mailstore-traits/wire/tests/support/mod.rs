@@ -92,17 +92,26 @@ pub(crate) fn failure(step: DialogueStep) -> Failure {
 
 /// The client's last message, and the server's that answers it.
 pub(crate) fn scram_proof(header: &str, bare: &str, server_first: &str, password: &str) -> (String, String) {
-    let attribute = |letter: &str| server_first.split(',').find_map(|part| part.strip_prefix(letter)).unwrap();
-    let salt = base64::decode(attribute("s=").as_bytes(), 64).unwrap();
+    let without_proof = format!("c={},r={}", base64::encode(header.as_bytes()), attribute(server_first, "r="));
+    scram_sign(&without_proof, bare, server_first, password)
+}
+
+/// The same of a last message that the client has made up.
+pub(crate) fn scram_sign(without_proof: &str, bare: &str, server_first: &str, password: &str) -> (String, String) {
+    let salt = base64::decode(attribute(server_first, "s=").as_bytes(), 64).unwrap();
+    let iterations = attribute(server_first, "i=").parse().unwrap();
     let mut salted = [0; 32];
-    pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), &salt, attribute("i=").parse().unwrap(), &mut salted);
-    let without_proof = format!("c={},r={}", base64::encode(header.as_bytes()), attribute("r="));
+    pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), &salt, iterations, &mut salted);
     let auth_message = format!("{bare},{server_first},{without_proof}");
     let client_key = hmac(&salted, b"Client Key");
     let client_signature = hmac(&Sha256::digest(client_key), auth_message.as_bytes());
     let proof: Vec<u8> = client_key.iter().zip(client_signature).map(|(key, signature)| key ^ signature).collect();
     let server_signature = hmac(&hmac(&salted, b"Server Key"), auth_message.as_bytes());
     (format!("{without_proof},p={}", base64::encode(&proof)), format!("v={}", base64::encode(&server_signature)))
+}
+
+pub(crate) fn attribute<'a>(message: &'a str, letter: &str) -> &'a str {
+    message.split(',').find_map(|part| part.strip_prefix(letter)).unwrap()
 }
 
 fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {

@@ -15,7 +15,8 @@
 //!
 //! **A user who does not exist** gets a salt derived from the name and a key that is the host's secret, the same at
 //! every try; the proof is then checked against a key that nobody has. Messages, work and failure are those of a wrong
-//! password (attack rows A1 and A2).
+//! password (attack rows A1 and A2), as long as the host's iteration count, salt length and folding of names are told to
+//! [`SaslConfig`](super::SaslConfig). Each app password beyond a user's first costs one HMAC and one hash more.
 
 mod keys;
 
@@ -58,6 +59,15 @@ pub(super) struct ServerFirst {
     keys: Vec<Keys>,
 }
 
+/// What a proof is asked for with, and checked against.
+struct Credentials {
+    /// `None` for a user who does not exist, whom no proof lets in.
+    account: Option<AccountId>,
+    salt: Vec<u8>,
+    iterations: u32,
+    keys: Vec<Keys>,
+}
+
 struct Keys {
     stored: Hash,
     server: Hash,
@@ -96,16 +106,11 @@ impl ClientFirst {
     pub(super) fn answer(self, found: Option<ScramKeys>, config: &SaslConfig) -> Result<ServerFirst, Failure> {
         let ours = config.nonce().filter(|nonce| is_nonce(nonce)).ok_or(Failure::Unavailable)?;
         let nonce = format!("{}{ours}", self.nonce);
-        let known = match found {
-            Some(found) if !found.keys.is_empty() => Some(usable(found)?),
-            _ => None,
-        };
-        let (account, salt, iterations, keys) = match known {
-            Some((account, salt, iterations, keys)) => (Some(account), salt, iterations, keys),
-            None => {
-                let (salt, keys) = decoy(&config.fold(&self.user), config);
-                (None, salt, config.scram_iterations, vec![keys])
-            }
+        // Made for those who exist too, so that time does not tell who does (attack row A2).
+        let decoy = decoy(&config.fold(&self.user), config);
+        let Credentials { account, salt, iterations, keys } = match found {
+            Some(found) if !found.keys.is_empty() => usable(found)?,
+            _ => decoy,
         };
         let message = format!("r={nonce},s={},i={iterations}", base64::encode(&salt));
         Ok(ServerFirst { message, client: self, nonce, account, keys })
@@ -163,7 +168,7 @@ impl ServerFirst {
 
 /// A host's answer in a form that can be trusted. One that cannot is the host's mistake: nobody can log in until it is
 /// put right, and it is no reason to say that a password is wrong.
-fn usable(found: ScramKeys) -> Result<(AccountId, Vec<u8>, u32, Vec<Keys>), Failure> {
+fn usable(found: ScramKeys) -> Result<Credentials, Failure> {
     if found.salt.is_empty() || !(MIN_ITERATIONS..=MAX_ITERATIONS).contains(&found.iterations) {
         return Err(Failure::Unavailable);
     }
@@ -173,13 +178,14 @@ fn usable(found: ScramKeys) -> Result<(AccountId, Vec<u8>, u32, Vec<Keys>), Fail
         .iter()
         .map(|pair| Ok(Keys { stored: hash(pair.stored_key.expose())?, server: hash(pair.server_key.expose())? }))
         .collect::<Result<_, Failure>>()?;
-    Ok((found.account, found.salt, found.iterations, keys))
+    Ok(Credentials { account: Some(found.account), salt: found.salt, iterations: found.iterations, keys })
 }
 
-fn decoy(name: &str, config: &SaslConfig) -> (Vec<u8>, Keys) {
+fn decoy(name: &str, config: &SaslConfig) -> Credentials {
     let derived = |what: &[u8]| hmac(config.decoy_key.expose(), &[what, b"\0", name.as_bytes()]);
     let salt = derived(b"salt").iter().copied().take(config.scram_salt_length).collect();
-    (salt, Keys { stored: derived(b"stored key"), server: derived(b"server key") })
+    let keys = Keys { stored: derived(b"stored key"), server: derived(b"server key") };
+    Credentials { account: None, salt, iterations: config.scram_iterations, keys: vec![keys] }
 }
 
 /// ```abnf
