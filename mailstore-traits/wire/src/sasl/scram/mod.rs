@@ -16,8 +16,9 @@
 //! **A user who does not exist** gets a salt derived from the name and a key that is the host's secret, the same at
 //! every try; the proof is then checked against a key that nobody has. Messages, work and failure are those of a wrong
 //! password (attack rows A1 and A2), as long as the host's iteration count, salt length and folding of names are told to
-//! [`SaslConfig`](super::SaslConfig). Each app password beyond a user's first costs one HMAC and one hash more.
+//! [`SaslConfig`]. Each app password beyond a user's first costs one HMAC and one hash more.
 
+mod attributes;
 mod keys;
 
 pub use keys::{DeriveError, MAX_ITERATIONS, MIN_ITERATIONS, derive};
@@ -26,6 +27,7 @@ use mailstore_traits::{AccountId, ScramKeys, UserName};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
+use self::attributes::{Attributes, is_nonce};
 use self::keys::{Hash, hmac, sha256};
 use super::{Failure, SaslConfig, gs2, prepare_user_name};
 use crate::base64;
@@ -86,7 +88,7 @@ impl ClientFirst {
     pub(super) fn parse(message: &[u8]) -> Result<Self, Failure> {
         let message = std::str::from_utf8(message).map_err(|_| Failure::Malformed)?;
         let (header, bare) = gs2::parse(message)?;
-        let mut attributes = Attributes(Some(bare));
+        let mut attributes = Attributes::of(bare);
         let name = attributes.next('n')?;
         let nonce = attributes.next('r')?;
         attributes.skip_extensions()?;
@@ -127,7 +129,7 @@ impl ServerFirst {
     pub(super) fn prove(self, message: &[u8]) -> Result<Proved, Failure> {
         let message = std::str::from_utf8(message).map_err(|_| Failure::Malformed)?;
         let (without_proof, proof) = message.rsplit_once(",p=").ok_or(Failure::Malformed)?;
-        let mut attributes = Attributes(Some(without_proof));
+        let mut attributes = Attributes::of(without_proof);
         let channel_binding = attributes.next('c')?;
         let nonce = attributes.next('r')?;
         attributes.skip_extensions()?;
@@ -186,55 +188,6 @@ fn decoy(name: &str, config: &SaslConfig) -> Credentials {
     let salt = derived(b"salt").iter().copied().take(config.scram_salt_length).collect();
     let keys = Keys { stored: derived(b"stored key"), server: derived(b"server key") };
     Credentials { account: None, salt, iterations: config.scram_iterations, keys: vec![keys] }
-}
-
-/// ```abnf
-/// printable = %x21-2B / %x2D-7E
-/// ```
-fn is_nonce(nonce: &str) -> bool {
-    !nonce.is_empty() && nonce.bytes().all(|octet| octet.is_ascii_graphic() && octet != b',')
-}
-
-/// The attributes of a message that have not been read: `attr-val *("," attr-val)`. Their order is fixed.
-struct Attributes<'a>(Option<&'a str>);
-
-impl<'a> Attributes<'a> {
-    fn pop(&mut self) -> Option<Result<(char, &'a str), Failure>> {
-        let rest = self.0?;
-        let (attribute, rest) = match rest.split_once(',') {
-            Some((attribute, rest)) => (attribute, Some(rest)),
-            None => (rest, None),
-        };
-        self.0 = rest;
-        Some(match attribute.split_once('=') {
-            // "its presence in a client or a server message MUST cause authentication failure" (RFC 5802 §5.1).
-            Some(("m", _)) => Err(Failure::Rejected),
-            Some((name, value)) if !value.is_empty() && !value.contains('\0') => match name.as_bytes() {
-                [letter] if letter.is_ascii_alphabetic() => Ok((char::from(*letter), value)),
-                _ => Err(Failure::Malformed),
-            },
-            _ => Err(Failure::Malformed),
-        })
-    }
-
-    /// The value of the attribute that must come next.
-    fn next(&mut self, name: char) -> Result<&'a str, Failure> {
-        match self.pop() {
-            Some(Ok((found, value))) if found == name => Ok(value),
-            Some(Err(failure)) => Err(failure),
-            _ => Err(Failure::Malformed),
-        }
-    }
-
-    /// "Unknown optional extensions MUST be ignored upon receipt" (RFC 5802 §5.1). Known attributes are no extensions.
-    fn skip_extensions(&mut self) -> Result<(), Failure> {
-        while let Some(extension) = self.pop() {
-            if matches!(extension?.0, 'a' | 'c' | 'e' | 'i' | 'n' | 'p' | 'r' | 's' | 'v') {
-                return Err(Failure::Malformed);
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
