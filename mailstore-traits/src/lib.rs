@@ -48,20 +48,26 @@
 //!
 //! | Feature | Adds |
 //! | --- | --- |
-//! | `memory` | [`memory`](crate#features): the reference store, the contract in code |
+//! | `memory` | `memory::MemoryStore`: the reference store, the contract in code |
 //! | `contract` | the kit that a backend's author runs on their own store |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
 mod changes;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod credential;
 mod delivery;
 mod directory;
+mod dyn_host;
+mod dyn_store;
 mod error;
 mod features;
 mod flag;
 mod id;
 mod mailbox;
+#[cfg(feature = "memory")]
+pub mod memory;
 mod message;
 mod name;
 mod optional;
@@ -78,6 +84,8 @@ pub use credential::{
 };
 pub use delivery::{Mode, Placed, Placement, SizeHint, Target, TargetMailbox};
 pub use directory::{AtomicDomain, Destination, Directory, Recipient, Resolution};
+pub use dyn_host::{DynAuthenticator, DynDirectory};
+pub use dyn_store::{DynAccount, DynBlob, DynStage, DynStore};
 pub use error::{ErrorKind, Result, StoreError};
 pub use features::StoreFeatures;
 pub use flag::{Flag, FlagChange, FlagOutcome, Flags, InvalidKeyword, Keyword, SystemFlag};
