@@ -1,6 +1,7 @@
 //! The contract kit, run on the stores of this crate.
 #![cfg(feature = "contract")]
 
+use mailstore_traits::DynStore;
 use mailstore_traits::contract::Factory;
 use mailstore_traits::memory::MemoryStore;
 
@@ -21,4 +22,22 @@ impl Factory for Memory {
 
 mod memory {
     mailstore_traits::contract_tests!(super::Memory);
+}
+
+struct Erased;
+
+impl Factory for Erased {
+    type Store = DynStore;
+
+    async fn fresh(&self) -> DynStore {
+        DynStore::new(MemoryStore::new())
+    }
+
+    async fn reopen(&self, store: DynStore) -> Option<DynStore> {
+        Some(store)
+    }
+}
+
+mod erased {
+    mailstore_traits::contract_tests!(super::Erased);
 }

@@ -58,16 +58,19 @@ impl Structured<'_> {
         Self { value: b"", subtype: b"", parameters: Parameters { list: Vec::new() }, too_many: false, cut: false };
 }
 
-/// Reads the parameters; each turn takes at least the semicolon off `rest`.
+/// Reads the parameters; each turn takes at least the semicolon off `rest`, and nothing is read twice.
 fn parameters<'a>(mut structured: Structured<'a>, mut rest: &[u8], limits: &Limits) -> Structured<'a> {
     loop {
         // A comment may hold a semicolon.
         rest = skip_cfws(rest);
         let Some(semicolon) = memchr::memchr(b';', rest) else { break };
         rest = skip_cfws(rest.get(semicolon.saturating_add(1)..).unwrap_or_default());
-        let Ok((behind, (name, _, _, _))) = (token, cfws, tag(&b"="[..]), cfws).parse(rest) else {
-            continue;
-        };
+        let Ok((behind, name)) = token(rest) else { continue };
+        // What was read of a parameter without a value is not read again: many of them, each with a comment that never
+        // ends, would cost the square of their number (attack row M11).
+        rest = skip_cfws(behind);
+        let Some(behind) = rest.strip_prefix(b"=") else { continue };
+        let behind = skip_cfws(behind);
         let (behind, mut value) = if behind.first() == Some(&b'"') { quoted(behind) } else { bare(behind) };
         rest = behind;
         if structured.parameters.len() >= limits.parameters {

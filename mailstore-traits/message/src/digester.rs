@@ -7,6 +7,8 @@
 mod delimiter;
 mod header;
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use crate::digest::FieldData;
@@ -36,7 +38,6 @@ use header::Structure;
 /// // A store keeps the octets, and the structure is had from them again.
 /// assert_eq!(Digest::from_octets(&digest.to_octets()), Ok(digest));
 /// ```
-#[derive(Debug)]
 pub struct Digester {
     limits: Limits,
     /// How many octets have been fed, and how many of them are LF.
@@ -463,6 +464,13 @@ impl Digester {
         if let Some(part) = self.part() {
             part.defects.insert(defect);
         }
+    }
+}
+
+impl fmt::Debug for Digester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is held is somebody's mail.
+        write!(f, "Digester({} octets so far, {} parts, {:?})", self.position, self.parts.len(), self.defects)
     }
 }
 

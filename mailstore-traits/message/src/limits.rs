@@ -22,7 +22,7 @@ pub struct Limits {
     /// How many parts are told of, the message itself being one. Held between 1 and 1,048,576.
     pub parts: usize,
     /// How many octets of one header field are looked at. The RFC limits a line (998 octets, RFC 5322 §2.1.1), never a
-    /// field.
+    /// field. A name that has no colon within them ends the header, as any line does that is no field.
     pub field_octets: usize,
     /// How many header fields are kept in all, those of embedded messages included.
     pub fields: usize,
@@ -62,7 +62,7 @@ impl Default for Limits {
 
 impl Limits {
     /// What [`Digester::buffered`](crate::Digester::buffered) never exceeds: the octets of a message that are held
-    /// while it goes by.
+    /// while it goes by. Besides, each part and each kept field has a record of fixed size, less than 512 octets.
     pub fn octets(&self) -> usize {
         let limits = self.held();
         limits

@@ -242,3 +242,14 @@ impl fmt::Debug for Part<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_as_small_as_the_limits_say() {
+        assert!(size_of::<PartData>() <= 512, "{}", size_of::<PartData>());
+        assert!(size_of::<crate::digest::FieldData>() <= 512);
+    }
+}

@@ -123,6 +123,16 @@ fn sec_m11_large_parameters_of_many_parts_share_one_ceiling() {
 }
 
 #[test]
+fn sec_m11_parameters_with_endless_comments_are_read_once() {
+    // Read anew from each semicolon, these would cost the square of their length.
+    for junk in [";a(", ";a (b", ";(", ";a=(", ";a=\"\\", ";a=b (", "()", "(;"] {
+        let part = format!("--b\r\nContent-Type: text/x{}\r\n\r\nx\r\n", junk.repeat(60_000 / junk.len()));
+        let message = format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{}--b--\r\n", part.repeat(10));
+        assert_eq!(digest(message.as_bytes()).parts().len(), 11, "{junk:?}");
+    }
+}
+
+#[test]
 fn sec_m11_a_chain_of_embedded_messages() {
     let message = "Content-Type: message/rfc822\r\nSubject: x\r\n\r\n".repeat(10_000);
     let digest = digest(message.as_bytes());

@@ -15,8 +15,10 @@
 //!
 //! **A user who does not exist** gets a salt derived from the name and a key that is the host's secret, the same at
 //! every try; the proof is then checked against a key that nobody has. Messages, work and failure are those of a wrong
-//! password (attack rows A1 and A2).
+//! password (attack rows A1 and A2), as long as the host's iteration count, salt length and folding of names are told to
+//! [`SaslConfig`]. Each app password beyond a user's first costs one HMAC and one hash more.
 
+mod attributes;
 mod keys;
 
 pub use keys::{DeriveError, MAX_ITERATIONS, MIN_ITERATIONS, derive};
@@ -25,6 +27,7 @@ use mailstore_traits::{AccountId, ScramKeys, UserName};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
+use self::attributes::{Attributes, is_nonce};
 use self::keys::{Hash, hmac, sha256};
 use super::{Failure, SaslConfig, gs2, prepare_user_name};
 use crate::base64;
@@ -58,6 +61,15 @@ pub(super) struct ServerFirst {
     keys: Vec<Keys>,
 }
 
+/// What a proof is asked for with, and checked against.
+struct Credentials {
+    /// `None` for a user who does not exist, whom no proof lets in.
+    account: Option<AccountId>,
+    salt: Vec<u8>,
+    iterations: u32,
+    keys: Vec<Keys>,
+}
+
 struct Keys {
     stored: Hash,
     server: Hash,
@@ -76,7 +88,7 @@ impl ClientFirst {
     pub(super) fn parse(message: &[u8]) -> Result<Self, Failure> {
         let message = std::str::from_utf8(message).map_err(|_| Failure::Malformed)?;
         let (header, bare) = gs2::parse(message)?;
-        let mut attributes = Attributes(Some(bare));
+        let mut attributes = Attributes::of(bare);
         let name = attributes.next('n')?;
         let nonce = attributes.next('r')?;
         attributes.skip_extensions()?;
@@ -96,16 +108,11 @@ impl ClientFirst {
     pub(super) fn answer(self, found: Option<ScramKeys>, config: &SaslConfig) -> Result<ServerFirst, Failure> {
         let ours = config.nonce().filter(|nonce| is_nonce(nonce)).ok_or(Failure::Unavailable)?;
         let nonce = format!("{}{ours}", self.nonce);
-        let known = match found {
-            Some(found) if !found.keys.is_empty() => Some(usable(found)?),
-            _ => None,
-        };
-        let (account, salt, iterations, keys) = match known {
-            Some((account, salt, iterations, keys)) => (Some(account), salt, iterations, keys),
-            None => {
-                let (salt, keys) = decoy(&config.fold(&self.user), config);
-                (None, salt, config.scram_iterations, vec![keys])
-            }
+        // Made for those who exist too, so that time does not tell who does (attack row A2).
+        let decoy = decoy(&config.fold(&self.user), config);
+        let Credentials { account, salt, iterations, keys } = match found {
+            Some(found) if !found.keys.is_empty() => usable(found)?,
+            _ => decoy,
         };
         let message = format!("r={nonce},s={},i={iterations}", base64::encode(&salt));
         Ok(ServerFirst { message, client: self, nonce, account, keys })
@@ -122,7 +129,7 @@ impl ServerFirst {
     pub(super) fn prove(self, message: &[u8]) -> Result<Proved, Failure> {
         let message = std::str::from_utf8(message).map_err(|_| Failure::Malformed)?;
         let (without_proof, proof) = message.rsplit_once(",p=").ok_or(Failure::Malformed)?;
-        let mut attributes = Attributes(Some(without_proof));
+        let mut attributes = Attributes::of(without_proof);
         let channel_binding = attributes.next('c')?;
         let nonce = attributes.next('r')?;
         attributes.skip_extensions()?;
@@ -163,7 +170,7 @@ impl ServerFirst {
 
 /// A host's answer in a form that can be trusted. One that cannot is the host's mistake: nobody can log in until it is
 /// put right, and it is no reason to say that a password is wrong.
-fn usable(found: ScramKeys) -> Result<(AccountId, Vec<u8>, u32, Vec<Keys>), Failure> {
+fn usable(found: ScramKeys) -> Result<Credentials, Failure> {
     if found.salt.is_empty() || !(MIN_ITERATIONS..=MAX_ITERATIONS).contains(&found.iterations) {
         return Err(Failure::Unavailable);
     }
@@ -173,62 +180,14 @@ fn usable(found: ScramKeys) -> Result<(AccountId, Vec<u8>, u32, Vec<Keys>), Fail
         .iter()
         .map(|pair| Ok(Keys { stored: hash(pair.stored_key.expose())?, server: hash(pair.server_key.expose())? }))
         .collect::<Result<_, Failure>>()?;
-    Ok((found.account, found.salt, found.iterations, keys))
+    Ok(Credentials { account: Some(found.account), salt: found.salt, iterations: found.iterations, keys })
 }
 
-fn decoy(name: &str, config: &SaslConfig) -> (Vec<u8>, Keys) {
+fn decoy(name: &str, config: &SaslConfig) -> Credentials {
     let derived = |what: &[u8]| hmac(config.decoy_key.expose(), &[what, b"\0", name.as_bytes()]);
     let salt = derived(b"salt").iter().copied().take(config.scram_salt_length).collect();
-    (salt, Keys { stored: derived(b"stored key"), server: derived(b"server key") })
-}
-
-/// ```abnf
-/// printable = %x21-2B / %x2D-7E
-/// ```
-fn is_nonce(nonce: &str) -> bool {
-    !nonce.is_empty() && nonce.bytes().all(|octet| octet.is_ascii_graphic() && octet != b',')
-}
-
-/// The attributes of a message that have not been read: `attr-val *("," attr-val)`. Their order is fixed.
-struct Attributes<'a>(Option<&'a str>);
-
-impl<'a> Attributes<'a> {
-    fn pop(&mut self) -> Option<Result<(char, &'a str), Failure>> {
-        let rest = self.0?;
-        let (attribute, rest) = match rest.split_once(',') {
-            Some((attribute, rest)) => (attribute, Some(rest)),
-            None => (rest, None),
-        };
-        self.0 = rest;
-        Some(match attribute.split_once('=') {
-            // "its presence in a client or a server message MUST cause authentication failure" (RFC 5802 §5.1).
-            Some(("m", _)) => Err(Failure::Rejected),
-            Some((name, value)) if !value.is_empty() && !value.contains('\0') => match name.as_bytes() {
-                [letter] if letter.is_ascii_alphabetic() => Ok((char::from(*letter), value)),
-                _ => Err(Failure::Malformed),
-            },
-            _ => Err(Failure::Malformed),
-        })
-    }
-
-    /// The value of the attribute that must come next.
-    fn next(&mut self, name: char) -> Result<&'a str, Failure> {
-        match self.pop() {
-            Some(Ok((found, value))) if found == name => Ok(value),
-            Some(Err(failure)) => Err(failure),
-            _ => Err(Failure::Malformed),
-        }
-    }
-
-    /// "Unknown optional extensions MUST be ignored upon receipt" (RFC 5802 §5.1). Known attributes are no extensions.
-    fn skip_extensions(&mut self) -> Result<(), Failure> {
-        while let Some(extension) = self.pop() {
-            if matches!(extension?.0, 'a' | 'c' | 'e' | 'i' | 'n' | 'p' | 'r' | 's' | 'v') {
-                return Err(Failure::Malformed);
-            }
-        }
-        Ok(())
-    }
+    let keys = Keys { stored: derived(b"stored key"), server: derived(b"server key") };
+    Credentials { account: None, salt, iterations: config.scram_iterations, keys: vec![keys] }
 }
 
 #[cfg(test)]
