@@ -48,7 +48,7 @@
 //!
 //! | Feature | Adds |
 //! | --- | --- |
-//! | `memory` | [`memory`](crate#features): the reference store, the contract in code |
+//! | `memory` | `memory::MemoryStore`: the reference store, the contract in code |
 //! | `contract` | the kit that a backend's author runs on their own store |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -62,6 +62,8 @@ mod features;
 mod flag;
 mod id;
 mod mailbox;
+#[cfg(feature = "memory")]
+pub mod memory;
 mod message;
 mod name;
 mod optional;

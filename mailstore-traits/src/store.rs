@@ -90,7 +90,7 @@ pub trait MailStore: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Result<Placed>>>> + Send;
 }
 
-/// What became of the messages of a [`transfer`](Account::transfer).
+/// What became of the messages of a [`copy`](Account::copy) or a [move](Account::move_messages).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transferred {

@@ -1,0 +1,308 @@
+//! One principal's handle on a memory store.
+
+use std::fmt;
+
+use futures::{Stream, StreamExt, stream};
+
+use super::signal::{Signal, Signals};
+use super::stage::{MemoryBlob, MemoryStage};
+use super::state::{AccountState, Arrival, State};
+use super::{FEATURES, MemoryStore};
+use crate::{
+    Account, AccountId, Actor, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, FlagChange, FlagOutcome, ListHint,
+    MailStore, MailboxId, MailboxInfo, MailboxName, MailboxStatus, MaildropLease, MessageDigest, MessageMeta,
+    MetaFields, MetaFilter, ModSeq, Mode, Placed, Placement, QuotaResource, QuotaRoot, Result, SizeHint, Snapshot,
+    SpecialUse, StoreError, StoreFeatures, TargetMailbox, Transferred, Uid, UidSet,
+};
+
+/// How many messages [`fetch_meta`](Account::fetch_meta) reads under one hold of the lock.
+const META_BATCH: usize = 64;
+/// A unit of [`QuotaResource::Storage`], in octets (RFC 9208 §5.1).
+const QUOTA_UNIT: u64 = 1024;
+
+/// A handle on one account of a [`MemoryStore`].
+#[derive(Clone)]
+pub struct MemoryAccount {
+    pub(super) store: MemoryStore,
+    pub(super) id: AccountId,
+    pub(super) actor: Actor,
+}
+
+impl fmt::Debug for MemoryAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryAccount").field("id", &self.id).field("actor", &self.actor).finish_non_exhaustive()
+    }
+}
+
+impl MemoryAccount {
+    fn change<T>(&self, work: impl FnOnce(&mut State, &AccountId) -> Result<T>) -> Result<T> {
+        self.store.change(|state| work(state, &self.id))
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&mut AccountState) -> Result<T>) -> Result<T> {
+        self.store.change(|state| look(state.account(&self.id)?))
+    }
+
+    fn quota_root(&self) -> Result<Option<QuotaRoot>> {
+        self.look(|account| {
+            let used = account.used().div_ceil(QUOTA_UNIT);
+            let limit = account.quota.map(|limit| limit / QUOTA_UNIT);
+            Ok(limit.map(|limit| QuotaRoot::new("", vec![(QuotaResource::Storage, used, limit)])))
+        })
+    }
+}
+
+/// Where a stream of metadata has got to.
+struct MetaCursor {
+    account: MemoryAccount,
+    mailbox: MailboxId,
+    /// What is still to be looked at; `None` at the end.
+    uids: Option<UidSet>,
+    fields: MetaFields,
+    filter: MetaFilter,
+}
+
+impl MetaCursor {
+    /// The next batch, from one hold of the lock.
+    fn advance(mut self) -> Option<(Vec<Result<MessageMeta>>, Self)> {
+        let uids = self.uids.take()?;
+        let batch = self
+            .account
+            .look(|account| Ok(account.mailbox(&self.mailbox)?.meta(&uids, self.fields, &self.filter, META_BATCH)));
+        match batch {
+            Ok((found, next)) => {
+                self.uids = next.map(|next| uids.intersection(&UidSet::from_range(next, Uid::MAX)));
+                Some((found.into_iter().map(Ok).collect(), self))
+            }
+            Err(error) => Some((vec![Err(error)], self)),
+        }
+    }
+}
+
+struct Lease {
+    account: MemoryAccount,
+    mailbox: MailboxId,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // A mailbox that has been deleted meanwhile needs nothing given back.
+        let _ = self.account.look(|account| {
+            account.mailbox_mut(&self.mailbox)?.leased = false;
+            Ok(())
+        });
+    }
+}
+
+impl Account for MemoryAccount {
+    type Blob = MemoryBlob;
+    type Stage = MemoryStage;
+
+    fn features(&self) -> StoreFeatures {
+        FEATURES
+    }
+
+    fn list(&self, _hint: ListHint) -> impl Stream<Item = Result<MailboxInfo>> + Send + 'static {
+        match self.look(|account| Ok(account.list())) {
+            Ok(names) => stream::iter(names.into_iter().map(Ok).collect::<Vec<_>>()),
+            Err(error) => stream::iter(vec![Err(error)]),
+        }
+    }
+
+    async fn find(&self, name: &MailboxName) -> Result<MailboxId> {
+        self.look(|account| account.names.get(name).cloned().ok_or_else(|| ErrorKind::NotFound.into()))
+    }
+
+    async fn status(&self, mailboxes: &[MailboxId]) -> Result<Vec<MailboxStatus>> {
+        self.look(|account| {
+            let status = |id: &MailboxId| Some(account.mailboxes.get(id)?.status(id.clone()));
+            Ok(mailboxes.iter().filter_map(status).collect())
+        })
+    }
+
+    async fn create(&self, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<CreatedMailbox> {
+        if matches!(special_use, Some(SpecialUse::All | SpecialUse::Flagged | SpecialUse::Important)) {
+            return Err(ErrorKind::Unsupported.into());
+        }
+        self.change(|state, account| {
+            let made = state.make_mailbox(account, name, special_use)?;
+            state.signal_account(account)?;
+            Ok(made)
+        })
+    }
+
+    async fn delete(&self, mailbox: &MailboxId) -> Result<()> {
+        self.change(|state, account| state.delete(account, mailbox))
+    }
+
+    async fn rename(&self, from: &MailboxName, to: &MailboxName) -> Result<()> {
+        self.change(|state, account| state.rename(account, from, to))
+    }
+
+    async fn set_subscribed(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
+        self.change(|state, account| {
+            let names = &mut state.account(account)?.subscribed;
+            let changed = if subscribed { names.insert(name.clone()) } else { names.remove(name) };
+            if changed { state.signal_account(account) } else { Ok(()) }
+        })
+    }
+
+    async fn snapshot(&self, mailbox: &MailboxId, claim_recent: bool) -> Result<Snapshot> {
+        self.look(|account| Ok(account.mailbox_mut(mailbox)?.snapshot(claim_recent)))
+    }
+
+    fn fetch_meta(
+        &self,
+        mailbox: &MailboxId,
+        uids: &UidSet,
+        fields: MetaFields,
+        filter: MetaFilter,
+    ) -> impl Stream<Item = Result<MessageMeta>> + Send + 'static {
+        let cursor =
+            MetaCursor { account: self.clone(), mailbox: mailbox.clone(), uids: Some(uids.clone()), fields, filter };
+        stream::unfold(cursor, |cursor| async { cursor.advance() }).map(stream::iter).flatten()
+    }
+
+    async fn open_body(&self, mailbox: &MailboxId, uid: Uid, range: ByteRange) -> Result<Body> {
+        self.look(|account| {
+            let message = account.mailbox(mailbox)?.messages.get(&uid).ok_or(ErrorKind::Expunged)?;
+            Ok(message.body(range))
+        })
+    }
+
+    async fn changes_since(&self, mailbox: &MailboxId, since: ModSeq, page: usize) -> Result<Changes> {
+        self.look(|account| account.mailbox(mailbox)?.changes_since(since, page))
+    }
+
+    async fn put_digest(&self, mailbox: &MailboxId, uid: Uid, digest: MessageDigest) -> Result<()> {
+        self.look(|account| {
+            let message = account.mailbox_mut(mailbox)?.messages.get_mut(&uid).ok_or(ErrorKind::Expunged)?;
+            message.digest = Some(digest);
+            Ok(())
+        })
+    }
+
+    async fn stage(&self, hint: SizeHint) -> Result<MemoryStage> {
+        if let SizeHint::Octets(announced) = hint {
+            self.look(|account| account.check_quota(announced, 0))?;
+        }
+        self.store.stage(hint).await
+    }
+
+    async fn commit(&self, placements: Vec<Placement<MemoryBlob>>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+        for placement in &placements {
+            self.store.check_blob(&placement.blob)?;
+        }
+        self.change(|state, account| {
+            let arrivals = placements
+                .into_iter()
+                .map(|placement| Arrival {
+                    account: account.clone(),
+                    mailbox: TargetMailbox::Id(placement.mailbox),
+                    blob: placement.blob,
+                    prefix: placement.prefix,
+                    digest: placement.digest,
+                    flags: placement.flags,
+                    internal_date: placement.internal_date,
+                    replaces: placement.replaces,
+                    uidl: placement.uidl,
+                })
+                .collect();
+            state.place(arrivals, mode)
+        })
+    }
+
+    fn store_flags(
+        &self,
+        mailbox: &MailboxId,
+        uids: &UidSet,
+        change: FlagChange,
+        unchanged_since: Option<ModSeq>,
+    ) -> impl Stream<Item = Result<FlagOutcome>> + Send + 'static {
+        // Done here and not when the stream is read: it has to be carried out even if nobody reads.
+        let outcomes = self.change(|state, account| {
+            let mailbox_state = state.account(account)?.mailbox_mut(mailbox)?;
+            let before = mailbox_state.highest;
+            let outcomes = mailbox_state.store_flags(uids, &change, unchanged_since);
+            if mailbox_state.highest != before {
+                state.signal_mailbox(account, mailbox)?;
+            }
+            Ok(outcomes)
+        });
+        match outcomes {
+            Ok(outcomes) => stream::iter(outcomes.into_iter().map(Ok).collect::<Vec<_>>()),
+            Err(error) => stream::iter(vec![Err(error)]),
+        }
+    }
+
+    async fn copy(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
+        self.change(|state, account| state.transfer(account, source, uids, destination, false))
+    }
+
+    async fn move_messages(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
+        self.change(|state, account| state.transfer(account, source, uids, destination, true))
+    }
+
+    async fn expunge(&self, mailbox: &MailboxId, uids: &UidSet, only_deleted: bool) -> Result<(UidSet, ModSeq)> {
+        self.change(|state, account| {
+            let mailbox_state = state.account(account)?.mailbox_mut(mailbox)?;
+            let gone = mailbox_state.expunge(uids, only_deleted);
+            let highest = mailbox_state.highest;
+            if !gone.is_empty() {
+                state.signal_mailbox(account, mailbox)?;
+            }
+            Ok((gone, highest))
+        })
+    }
+
+    async fn watch(&self, mailboxes: &[MailboxId]) -> Result<impl Stream<Item = MailboxId> + Send + 'static> {
+        let signal = Signal::new();
+        self.look(|account| {
+            for mailbox in mailboxes {
+                account.mailbox_mut(mailbox)?.watchers.add(&signal);
+            }
+            Ok(())
+        })?;
+        Ok(Signals(signal))
+    }
+
+    async fn watch_account(&self) -> Result<impl Stream<Item = ()> + Send + 'static> {
+        let signal = Signal::new();
+        self.look(|account| {
+            account.watchers.add(&signal);
+            Ok(())
+        })?;
+        Ok(Signals(signal))
+    }
+
+    async fn lease_maildrop(&self, mailbox: &MailboxId) -> Result<MaildropLease> {
+        self.look(|account| {
+            let leased = &mut account.mailbox_mut(mailbox)?.leased;
+            if std::mem::replace(leased, true) { Err(StoreError::from(ErrorKind::InUse)) } else { Ok(()) }
+        })?;
+        Ok(MaildropLease::new(Lease { account: self.clone(), mailbox: mailbox.clone() }))
+    }
+
+    async fn quota_roots(&self, mailbox: &MailboxId) -> Result<Vec<QuotaRoot>> {
+        self.look(|account| account.mailbox(mailbox).map(|_| ()))?;
+        Ok(self.quota_root()?.into_iter().collect())
+    }
+
+    async fn set_quota(&self, root: &str, limits: &[(QuotaResource, u64)]) -> Result<QuotaRoot> {
+        if self.actor != Actor::Service {
+            return Err(ErrorKind::NotPermitted.into());
+        }
+        if !root.is_empty() {
+            return Err(ErrorKind::NotFound.into());
+        }
+        if limits.iter().any(|(resource, _)| *resource != QuotaResource::Storage) {
+            return Err(ErrorKind::Unsupported.into());
+        }
+        let limit = limits.first().map(|(_, units)| units.saturating_mul(QUOTA_UNIT));
+        self.look(|account| {
+            account.quota = limit;
+            Ok(())
+        })?;
+        Ok(self.quota_root()?.unwrap_or_else(|| QuotaRoot::new("", Vec::new())))
+    }
+}
