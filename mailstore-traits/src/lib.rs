@@ -54,9 +54,13 @@
 
 mod account;
 mod changes;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod credential;
 mod delivery;
 mod directory;
+mod dyn_host;
+mod dyn_store;
 mod error;
 mod features;
 mod flag;
@@ -80,6 +84,8 @@ pub use credential::{
 };
 pub use delivery::{Mode, Placed, Placement, SizeHint, Target, TargetMailbox};
 pub use directory::{AtomicDomain, Destination, Directory, Recipient, Resolution};
+pub use dyn_host::{DynAuthenticator, DynDirectory};
+pub use dyn_store::{DynAccount, DynBlob, DynStage, DynStore};
 pub use error::{ErrorKind, Result, StoreError};
 pub use features::StoreFeatures;
 pub use flag::{Flag, FlagChange, FlagOutcome, Flags, InvalidKeyword, Keyword, SystemFlag};

@@ -1,1 +1,116 @@
-//! To be written.
+//! What a message is made of: RFC 5322 and MIME structure, found in one pass as octets arrive.
+//!
+//! A mail server looks at a message once, while it takes it in and writes it to the store. A **digest** is what it
+//! remembers of that look: where each part's header and body stand, of what type the parts are, the raw header fields
+//! that an ENVELOPE is made of, and what was wrong. A few hundred octets, kept by the store beside the message; with
+//! them a list of ten thousand messages is answered without one body being read.
+//!
+//! ```text
+//!   octets, in chunks of any size
+//!      │
+//!      ├──────────────► the store's stage (the message, untouched)
+//!      ▼
+//!   Digester ──finish()──► Digest ──to_octets()──► MessageDigest, kept by the store
+//!   bounded by Limits        │  ▲                     │
+//!                            │  └────from_octets()────┘
+//!                            ├─ with_prefix(trace fields)   the digest of prefix + message, at the prefix's price
+//!                            ├─ fields(), field_count()     what servers and ENVELOPE ask
+//!                            └─ root(), parts()             a tree of Part
+//!
+//!   multipart/mixed            part 0: header 0..120, body 120..900
+//!   ├─ text/plain              part 1: its own header, body, octets, lines
+//!   └─ message/rfc822          part 2
+//!      └─ text/html            part 3: the message inside, with ENVELOPE fields of its own
+//! ```
+//!
+//! ```
+//! use mail_message::{Digest, PartKind};
+//!
+//! let blob = b"Subject: two parts\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+//!     --b\r\n\r\nHello\r\n--b\r\nContent-Type: image/png\r\n\r\n...\r\n--b--\r\n";
+//! let digest = Digest::of(blob);
+//! assert_eq!(digest.root().kind(), PartKind::Multipart);
+//! let bodies: Vec<_> = digest.root().children().map(|part| part.body()).collect();
+//! assert_eq!(bodies, [72..77, 111..114]);
+//! assert_eq!(digest.field_count("Received"), Some(0));
+//!
+//! // At the end of the data the server knows its trace field, and puts it in front.
+//! let prefix = b"Received: from there by here; Mon, 1 Jan 2024 00:00:00 +0000\r\n";
+//! let delivered = digest.with_prefix(prefix);
+//! assert_eq!(delivered.field_count("Received"), Some(1));
+//! assert_eq!(delivered.part(1).unwrap().body(), 72 + prefix.len() as u64..77 + prefix.len() as u64);
+//! ```
+//!
+//! # Rules
+//!
+//! - **Never an error.** A malformed message has a poorer digest, and [`Defect`]s that say why (store contract, rule
+//!   12).
+//! - **Never a step back.** Each octet is looked at as it goes by; every decision falls at a line's end, so that
+//!   cutting the octets differently changes nothing.
+//! - **Bounded.** What is held is a sum of [`Limits`], whatever is fed, and so is what [`Digest::to_octets`] gives.
+//! - **Well formed, always.** A part is a [`PartKind::Multipart`] only if parts were found in it, and a
+//!   [`PartKind::Message`] only if the message in it is told of. All else is a leaf, whatever its type says; who makes
+//!   BODYSTRUCTURE of it goes by the kind, and tells clients of `multipart/…` or `message/rfc822` leaves as
+//!   `application/octet-stream` (as RFC 2046 §5.2.4 does with messages it does not know).
+//! - **Offsets are of the message**, that is of prefix and blob together, as [`open_body`] counts. Inside, and in the
+//!   kept octets, they count from the blob's start, so that a prefix moves none of them.
+//! - A line ends with LF, with or without CR before it. CR alone ends nothing.
+//!
+//! Not here: addresses, dates and encoded words are not decoded; the fields are kept raw so that ENVELOPE and SEARCH
+//! can be made of them.
+//!
+//! [`open_body`]: mailstore_traits::Account::open_body
+//!
+//! # Limits
+//!
+//! | Field of [`Limits`] | Default | Where it is met |
+//! | --- | --- | --- |
+//! | `depth` | 100 | the part is a leaf, [`Defect::TooDeep`] |
+//! | `parts` | 1000 | further ones are passed over, [`Defect::TooManyParts`] |
+//! | `field_octets` | 65,536 | the field is cut, [`Defect::HeaderTruncated`] |
+//! | `fields` | 512 | further ones are counted and not kept, [`Defect::TooManyFields`] |
+//! | `fields_octets` | 262,144 | the same; the one at the border is cut |
+//! | `parameters` | 64 | further ones are left out, [`Defect::TooManyParameters`] |
+//! | `parameter_octets` | 2048 | the value is cut, [`Defect::HeaderTruncated`] |
+//! | `parts_octets` | 262,144 | what finds no room is left out, [`Defect::HeaderTruncated`] |
+//! | `boundary_octets` | 70 | the multipart is a leaf, [`Defect::NoBoundary`] |
+//! | `preview_octets` | 1024 | the preview is cut |
+//!
+//! # RFCs
+//!
+//! | Number | Section | What | Module | Tested by |
+//! | --- | --- | --- | --- | --- |
+//! | 5322 | 2.1, 2.2, 4.5.8 | lines, fields, the end of the header | `digester`, `field` | `known_answers::small_messages`, `field` |
+//! | 5322 | 2.2.3 | folding | `digester`, `field` | `known_answers::fields_are_kept_raw…` |
+//! | 2045 | 5, 6, 7, 8 | Content-Type, -Transfer-Encoding, -ID, -Description | `content`, `digester::header` | `content`, `known_answers::the_fields_of_mime…` |
+//! | 2045 | 5.2 | default type | `digester` | `known_answers::small_messages` |
+//! | 2046 | 5.1.1 | delimiters, preamble, epilogue | `digester::delimiter` | `known_answers::the_example_of_rfc_2046…` and those behind it |
+//! | 2046 | 5.1.2 | outer delimiters end inner parts | `digester` | `known_answers::an_outer_delimiter_ends_inner_parts` |
+//! | 2046 | 5.1.5 | multipart/digest | `digester` | `known_answers::a_multipart_digest…` |
+//! | 2046 | 5.2.1 | message/rfc822 | `digester` | `known_answers::a_message_in_a_message…` |
+//! | 2049 | A | the complex example | | `known_answers::the_complex_example…` |
+//! | 2183 | 2 | Content-Disposition | `content` | `content::a_disposition_may_have_parameters` |
+//! | 2231 | 3, 4 | parameters in pieces, with charset | `parameter` | `parameter` |
+//! | 6532 | 3.7 | message/global | `digester` | `known_answers::a_message_in_a_message…` |
+//! | 1864, 2557, 3282 | | Content-MD5, -Location, -Language | `digester::header` | `known_answers::the_fields_of_mime…` |
+//!
+//! Attack row M11 is `tests/limits.rs`; what holds of every message is `tests/properties.rs`.
+
+mod content;
+mod defect;
+mod digest;
+mod digester;
+mod encoding;
+mod field;
+mod limits;
+mod parameter;
+mod part;
+
+pub use defect::{Defect, Defects};
+pub use digest::{Digest, Preview};
+pub use digester::Digester;
+pub use encoding::{DIGEST_VERSION, DigestError};
+pub use field::Field;
+pub use limits::{Limits, MAX_DEPTH};
+pub use parameter::{ParameterValue, Parameters};
+pub use part::{Part, PartKind};

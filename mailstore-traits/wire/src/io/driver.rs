@@ -173,6 +173,18 @@ impl Driver {
         Ok(())
     }
 
+    /// Puts a layer of the host's over the connection, after what has been answered: COMPRESS (RFC 4978 §3). `layer` gets
+    /// the connection and what has been read of it already, which belongs under the layer.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub async fn add_layer(&mut self, layer: impl FnOnce(Link, BytesMut) -> Link) -> io::Result<()> {
+        self.flush().await?;
+        let link = self.link.take().ok_or_else(gone)?;
+        self.link = Some(layer(link, self.input.split()));
+        Ok(())
+    }
+
     /// Waits, for a peer that has guessed passwords (attack row A11); no longer than until a shutdown.
     pub async fn delay(&mut self, time: Duration) {
         tokio::select! {

@@ -25,6 +25,8 @@ pub struct Link {
 enum Layer {
     Plain(Box<dyn Io>),
     Tls(Box<TlsStream<ReadAhead>>),
+    /// A layer of the host's over one of ours, and whether there is TLS below.
+    Hosts(Box<dyn Io>, bool),
 }
 
 impl Link {
@@ -35,7 +37,12 @@ impl Link {
 
     /// Whether it is encrypted.
     pub fn is_tls(&self) -> bool {
-        matches!(self.layer, Layer::Tls(_))
+        matches!(self.layer, Layer::Tls(_) | Layer::Hosts(_, true))
+    }
+
+    /// A connection with a layer of the host's over it, such as compression. `encrypted` says whether there is TLS below.
+    pub fn layered(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, encrypted: bool) -> Self {
+        Self { layer: Layer::Hosts(Box::new(io), encrypted) }
     }
 
     /// Takes the client's handshake.
@@ -53,7 +60,7 @@ impl Link {
         deadline: Duration,
     ) -> io::Result<(Self, TlsInfo)> {
         let Layer::Plain(io) = self.layer else {
-            return Err(io::Error::other("the connection is encrypted already"));
+            return Err(io::Error::other("the connection has a layer already"));
         };
         let handshake = TlsAcceptor::from(tls.rustls()).accept(ReadAhead { octets: read_ahead, io });
         let stream = tokio::time::timeout(deadline, handshake)
@@ -84,7 +91,7 @@ impl fmt::Debug for Link {
 impl AsyncRead for Link {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().layer {
-            Layer::Plain(io) => Pin::new(io).poll_read(cx, buf),
+            Layer::Plain(io) | Layer::Hosts(io, _) => Pin::new(io).poll_read(cx, buf),
             Layer::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -93,21 +100,21 @@ impl AsyncRead for Link {
 impl AsyncWrite for Link {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().layer {
-            Layer::Plain(io) => Pin::new(io).poll_write(cx, octets),
+            Layer::Plain(io) | Layer::Hosts(io, _) => Pin::new(io).poll_write(cx, octets),
             Layer::Tls(stream) => Pin::new(stream).poll_write(cx, octets),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().layer {
-            Layer::Plain(io) => Pin::new(io).poll_flush(cx),
+            Layer::Plain(io) | Layer::Hosts(io, _) => Pin::new(io).poll_flush(cx),
             Layer::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().layer {
-            Layer::Plain(io) => Pin::new(io).poll_shutdown(cx),
+            Layer::Plain(io) | Layer::Hosts(io, _) => Pin::new(io).poll_shutdown(cx),
             Layer::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -1,18 +1,19 @@
 //! One exchange in raw octets (RFC 4422 §3): the states that all mechanisms share.
 //!
 //! ```text
-//!           step                 step                       supply
-//!  Fresh ───────────▶ Prompted ─────────▶ Asked (password) ─────────▶ Asked (authority)? ──▶ success
-//!    │                  │  LOGIN: twice
-//!    └──────────────────┴───▶ any of the above
+//!  Fresh ──▶ Prompted ──▶ (a mechanism's own: Named, Proving) ──▶ Asked ──▶ Over, with success or failure
+//!    │                        ▲             │    ▲                │ ▲ │
+//!    └────────────────────────┘             └────┼────────────────┘ │ ├──▶ Refused ──▶ Over, with failure
+//!                                                └──────────────────┘ └──▶ Finishing ──▶ Over, with success
 //! ```
 
 use std::fmt;
 use std::sync::Arc;
 
-use mailstore_traits::{AccountId, CredentialAnswer, CredentialQuery, UserName};
+use mailstore_traits::{AccountId, CredentialAnswer, CredentialQuery, ScramHash, ScramKeys, UserName};
 
-use super::{Failure, Identity, Mechanism, SaslConfig, Step, login, plain};
+use super::scram::{ClientFirst, Proved, ServerFirst};
+use super::{Failure, Identity, Mechanism, SaslConfig, Step, login, oauth, plain};
 
 /// The server's side of one exchange. It owns all that it knows; dropping it forgets.
 pub struct ServerExchange {
@@ -28,18 +29,24 @@ enum State {
     Prompted,
     /// LOGIN has a name and has asked for a password.
     Named(UserName),
+    /// SCRAM has named salt and nonce and waits for a proof.
+    Proving(Box<ServerFirst>),
     /// The host owes an answer.
     Asked(Question),
-    /// The client has been told why it was refused and owes a dummy response.
+    /// A token was refused and the client told so; it owes a dummy response (RFC 7628 §3.2.3).
     Refused,
+    /// SCRAM has proved the server's side too; the client owes an empty response.
+    Finishing(Identity),
     /// It has ended.
     Over,
 }
 
-/// What the host was asked, and what is to be done with its answer.
+/// What the host was asked, and what there is to do with its answer.
 enum Question {
     Password { user: UserName, requested: Option<UserName> },
-    Authority { user: UserName },
+    Keys(Box<ClientFirst>),
+    Token { user: Option<UserName> },
+    Authority { user: UserName, last_words: Option<Vec<u8>> },
 }
 
 impl ServerExchange {
@@ -48,28 +55,34 @@ impl ServerExchange {
         Self { mechanism, config, state: State::Fresh }
     }
 
-    /// What the client says, decoded. First its initial response, or `None` if it sent none; then its responses.
+    /// What the client says, decoded. First its initial response, or `None` if it sent none; then its responses, where
+    /// `None` is an empty one.
     ///
     /// While the host owes an answer nobody may speak: it ends the exchange with [`Failure::Rejected`].
     pub fn step(&mut self, response: Option<&[u8]>) -> Step {
         if response.is_some_and(|response| response.len() > self.config.max_response) {
             return self.end(Failure::TooLong);
         }
-        match (self.take(), response) {
+        let outcome = match (self.take(), response) {
             (State::Fresh, None) => {
                 let prompt = if self.mechanism == Mechanism::Login { login::USER_NAME } else { b"" };
-                self.challenge(State::Prompted, prompt)
+                Ok(self.challenge(State::Prompted, prompt))
             }
             (State::Fresh | State::Prompted, response) => self.first(response.unwrap_or_default()),
-            (State::Named(user), response) => match login::password(response.unwrap_or_default()) {
-                Ok(password) => {
-                    let query = CredentialQuery::Password { user: user.clone(), password };
-                    self.ask(Question::Password { user, requested: None }, query)
-                }
-                Err(failure) => self.end(failure),
-            },
-            (State::Asked(_) | State::Refused | State::Over, _) => self.end(Failure::Rejected),
-        }
+            (State::Named(user), response) => login::password(response.unwrap_or_default()).map(|password| {
+                let query = CredentialQuery::Password { user: user.clone(), password };
+                self.ask(Question::Password { user, requested: None }, query)
+            }),
+            (State::Proving(server), response) => {
+                server.prove(response.unwrap_or_default()).map(|Proved { account, user, requested, server_final }| {
+                    self.authorize(account, user, requested, Some(server_final))
+                })
+            }
+            (State::Finishing(identity), None | Some(b"")) => Ok(Step::Success(identity)),
+            (State::Finishing(_), Some(_)) => Err(Failure::Malformed),
+            (State::Asked(_) | State::Refused | State::Over, _) => Err(Failure::Rejected),
+        };
+        outcome.unwrap_or_else(|failure| self.end(failure))
     }
 
     /// The host's answer to [`Step::Need`].
@@ -82,14 +95,20 @@ impl ServerExchange {
         match (question, answer) {
             (_, CredentialAnswer::Unavailable) => self.end(Failure::Unavailable),
             (Question::Password { user, requested }, CredentialAnswer::Accepted(account)) => {
-                self.authorize(account, user, requested)
+                self.authorize(account, user, requested, None)
             }
-            (Question::Authority { user }, CredentialAnswer::Accepted(account)) => self.succeed(account, Some(user)),
+            (Question::Authority { user, last_words }, CredentialAnswer::Accepted(account)) => {
+                self.succeed(account, Some(user), last_words)
+            }
+            (Question::Keys(first), CredentialAnswer::ScramKeys(found)) => self.prove(*first, Some(found)),
+            (Question::Keys(first), CredentialAnswer::Rejected) => self.prove(*first, None),
+            (Question::Token { user }, CredentialAnswer::Accepted(account)) => self.succeed(account, user, None),
+            (Question::Token { .. }, CredentialAnswer::Rejected) => self.refuse(),
             _ => self.end(Failure::Rejected),
         }
     }
 
-    /// Whether the host has refused and only the client's dummy response is missing.
+    /// Whether a token was refused and only the client's dummy response is missing.
     pub(super) fn is_refused(&self) -> bool {
         matches!(self.state, State::Refused)
     }
@@ -105,32 +124,62 @@ impl ServerExchange {
         std::mem::replace(&mut self.state, State::Over)
     }
 
-    fn first(&mut self, response: &[u8]) -> Step {
-        match self.mechanism {
-            Mechanism::Plain => match plain::parse(response) {
-                Ok(plain::Credentials { requested, user, password }) => {
-                    let query = CredentialQuery::Password { user: user.clone(), password };
-                    self.ask(Question::Password { user, requested }, query)
-                }
-                Err(failure) => self.end(failure),
-            },
-            Mechanism::Login => match login::user_name(response) {
-                Ok(user) => self.challenge(State::Named(user), login::PASSWORD),
-                Err(failure) => self.end(failure),
-            },
-            _ => self.end(Failure::Rejected),
+    /// The client's first message.
+    fn first(&mut self, response: &[u8]) -> Result<Step, Failure> {
+        Ok(match self.mechanism {
+            Mechanism::Plain => {
+                let plain::Credentials { requested, user, password } = plain::parse(response)?;
+                let query = CredentialQuery::Password { user: user.clone(), password };
+                self.ask(Question::Password { user, requested }, query)
+            }
+            Mechanism::Login => self.challenge(State::Named(login::user_name(response)?), login::PASSWORD),
+            Mechanism::ScramSha256 => {
+                let first = ClientFirst::parse(response)?;
+                let query = CredentialQuery::ScramKeys { user: first.user.clone(), hash: ScramHash::Sha256 };
+                self.ask(Question::Keys(Box::new(first)), query)
+            }
+            Mechanism::OauthBearer => self.bear(oauth::parse_oauthbearer(response)?),
+            Mechanism::Xoauth2 => self.bear(oauth::parse_xoauth2(response)?),
+        })
+    }
+
+    fn bear(&mut self, bearer: oauth::Bearer) -> Step {
+        let oauth::Bearer { user, token } = bearer;
+        match token {
+            Some(token) => self.ask(Question::Token { user: user.clone() }, CredentialQuery::Token { user, token }),
+            None => self.refuse(),
+        }
+    }
+
+    fn prove(&mut self, first: ClientFirst, found: Option<ScramKeys>) -> Step {
+        match first.answer(found, &self.config) {
+            Ok(server) => {
+                let message = server.message.clone();
+                self.challenge(State::Proving(Box::new(server)), message.as_bytes())
+            }
+            Err(failure) => self.end(failure),
         }
     }
 
     /// Credentials are good; may they be used for what the client asks? Not a question when it asks to be itself.
-    fn authorize(&mut self, account: AccountId, user: UserName, requested: Option<UserName>) -> Step {
+    fn authorize(
+        &mut self,
+        account: AccountId,
+        user: UserName,
+        requested: Option<UserName>,
+        last_words: Option<Vec<u8>>,
+    ) -> Step {
         match requested {
             Some(requested) if requested != user => {
                 let query = CredentialQuery::Authorize { authenticated: account, requested };
-                self.ask(Question::Authority { user }, query)
+                self.ask(Question::Authority { user, last_words }, query)
             }
-            _ => self.succeed(account, Some(user)),
+            _ => self.succeed(account, Some(user), last_words),
         }
+    }
+
+    fn refuse(&mut self) -> Step {
+        self.challenge(State::Refused, oauth::refusal(self.mechanism))
     }
 
     fn challenge(&mut self, state: State, challenge: &[u8]) -> Step {
@@ -143,9 +192,12 @@ impl ServerExchange {
         Step::Need(query)
     }
 
-    fn succeed(&mut self, account: AccountId, user: Option<UserName>) -> Step {
-        self.state = State::Over;
-        Step::Success(Identity::new(account, user, self.mechanism))
+    fn succeed(&mut self, account: AccountId, user: Option<UserName>, last_words: Option<Vec<u8>>) -> Step {
+        let identity = Identity::new(account, user, self.mechanism);
+        match last_words {
+            Some(words) => self.challenge(State::Finishing(identity), &words),
+            None => Step::Success(identity),
+        }
     }
 }
 

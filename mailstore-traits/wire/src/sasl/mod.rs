@@ -34,14 +34,15 @@
 //! Both are prepared with SASLprep (RFC 4013) before the host sees them, as RFC 4616 §2 recommends and RFC 5802 §5.1
 //! demands. A host prepares a password in the same way before it hashes it: [`prepare_password`].
 
-#[allow(dead_code, reason = "SCRAM reads it")]
 mod config;
 mod dialogue;
-#[allow(dead_code, reason = "OAUTHBEARER enters it")]
 mod exchange;
+mod gs2;
 mod login;
+mod oauth;
 mod plain;
 mod prepare;
+pub mod scram;
 
 pub use config::SaslConfig;
 pub use dialogue::{Dialogue, DialogueStep};

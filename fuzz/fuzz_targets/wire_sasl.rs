@@ -1,0 +1,43 @@
+//! Whatever a client says to whatever mechanism, an exchange asks only what it may and stays ended once it has.
+#![no_main]
+
+use std::sync::Arc;
+
+use libfuzzer_sys::fuzz_target;
+use mail_wire::sasl::{Dialogue, DialogueStep, Mechanism, SaslConfig};
+use mail_wire::{AccountId, CredentialAnswer, CredentialQuery, Secret};
+
+fuzz_target!(|octets: &[u8]| {
+    let Some((&first, lines)) = octets.split_first() else { return };
+    let mechanism = Mechanism::ALL[usize::from(first) % Mechanism::ALL.len()];
+    let config = Arc::new(SaslConfig::new(Secret::new([7; 32])));
+    let mut lines = lines.split(|&octet| octet == b'\n');
+    let initial = if first >= 128 { lines.next() } else { None };
+    let (mut dialogue, mut step) = Dialogue::begin(mechanism, initial, config);
+    let mut asked = false;
+    loop {
+        step = match step {
+            DialogueStep::Challenge(_) => match lines.next() {
+                Some(line) => dialogue.line(line),
+                None => return,
+            },
+            DialogueStep::Need(query) => {
+                asked = true;
+                dialogue.supply(match query {
+                    CredentialQuery::Password { .. } | CredentialQuery::Token { .. } => {
+                        CredentialAnswer::Accepted(AccountId::new("ada"))
+                    }
+                    _ => CredentialAnswer::Rejected,
+                })
+            }
+            DialogueStep::Success(_) => {
+                assert!(asked, "nobody is let in unasked");
+                return;
+            }
+            _ => {
+                assert!(matches!(dialogue.line(b""), DialogueStep::Failure(_)));
+                return;
+            }
+        };
+    }
+});

@@ -1,0 +1,59 @@
+//! Response codes that say why a command was refused: RFC 5530 §3, and the two that other texts add for it.
+
+use std::fmt;
+
+/// Why a command was refused, in brackets before the text of a `NO`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RefusalCode {
+    /// Something that the server needs is away for now.
+    Unavailable,
+    /// The actor lacks the right (RFC 4314).
+    NoPerm,
+    /// Another session holds what must be held alone.
+    InUse,
+    /// A message that was asked for has been expunged by somebody (RFC 2180 §4.1.2).
+    ExpungeIssued,
+    /// What is stored contradicts itself.
+    Corruption,
+    /// A fault in the server.
+    ServerBug,
+    /// It can never work on this server.
+    Cannot,
+    /// A limit of the server is reached.
+    Limit,
+    /// The quota would be exceeded (RFC 9208 §4.4).
+    OverQuota,
+    /// The mailbox to be made exists.
+    AlreadyExists,
+    /// The mailbox does not exist.
+    NonExistent,
+    /// The message is larger than the server takes (RFC 7889 §5.1, RFC 4469 §5).
+    TooBig,
+}
+
+impl RefusalCode {
+    /// The word that stands in the brackets.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "UNAVAILABLE",
+            Self::NoPerm => "NOPERM",
+            Self::InUse => "INUSE",
+            Self::ExpungeIssued => "EXPUNGEISSUED",
+            Self::Corruption => "CORRUPTION",
+            Self::ServerBug => "SERVERBUG",
+            Self::Cannot => "CANNOT",
+            Self::Limit => "LIMIT",
+            Self::OverQuota => "OVERQUOTA",
+            Self::AlreadyExists => "ALREADYEXISTS",
+            Self::NonExistent => "NONEXISTENT",
+            Self::TooBig => "TOOBIG",
+        }
+    }
+}
+
+impl fmt::Display for RefusalCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

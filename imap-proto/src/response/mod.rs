@@ -1,0 +1,3 @@
+//! What the server says.
+
+pub mod code;

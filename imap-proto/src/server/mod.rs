@@ -1,0 +1,3 @@
+//! What joins the protocol to a store.
+
+pub mod error;

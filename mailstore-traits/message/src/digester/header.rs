@@ -1,0 +1,195 @@
+//! A field that has come to its end, and what it says of the part whose header it stands in.
+
+use bytes::Bytes;
+
+use super::Digester;
+use crate::content::{self, Structured};
+use crate::digest::FieldData;
+use crate::field::{self, Keep};
+use crate::{Defect, Parameters};
+
+/// What a header says of the structure of what follows it.
+#[derive(Debug, Default)]
+pub(super) struct Structure {
+    /// The boundary parameter; empty if there is none that can be looked for.
+    pub(super) boundary: Vec<u8>,
+    /// Content-Type was there, readable or not.
+    pub(super) typed: bool,
+    /// Base64 or quoted-printable.
+    pub(super) encoded: bool,
+}
+
+impl Digester {
+    /// Reads the field in `held` and empties it.
+    pub(super) fn end_field(&mut self) {
+        let Some(start) = self.field_start.take() else { return };
+        let held = std::mem::take(&mut self.held);
+        if let Some((name, value)) = field::split(&held) {
+            if self.field_truncated {
+                self.defect(Defect::HeaderTruncated);
+            }
+            if self.field_eight_bit {
+                self.defect(Defect::EightBitHeader);
+            }
+            self.keep_field(name, value, start);
+            if name.get(..8).is_some_and(|head| head.eq_ignore_ascii_case(b"content-")) {
+                self.read_mime(name, value);
+            }
+        }
+        // The buffer is used again: its size is what the longest field so far needed.
+        self.held = held;
+        self.held.clear();
+        self.field_truncated = false;
+        self.field_eight_bit = false;
+    }
+
+    /// Counts the field and keeps it, if it is one of those and stands in the header of a message.
+    fn keep_field(&mut self, name: &[u8], value: &[u8], start: u64) {
+        let Some(frame) = self.frames.last().filter(|frame| frame.is_message) else { return };
+        let owner = frame.part;
+        let Some((number, keep)) = field::known(name) else { return };
+        if owner == 0
+            && let Some(count) = self.counts.get_mut(usize::from(number))
+        {
+            *count = count.saturating_add(1);
+        }
+        if keep == Keep::Count || (keep == Keep::Top && owner != 0) {
+            return;
+        }
+        let room = self.limits.fields_octets.saturating_sub(self.fields_octets);
+        if self.fields.len() >= self.limits.fields || (room == 0 && !value.is_empty()) {
+            return self.defect(Defect::TooManyFields);
+        }
+        let kept = value.get(..room).unwrap_or(value);
+        let cut = kept.len() < value.len();
+        if cut {
+            self.defect(Defect::HeaderTruncated);
+        }
+        self.fields_octets = self.fields_octets.saturating_add(kept.len());
+        self.fields.push(FieldData {
+            owner,
+            name: number,
+            offset: i64::try_from(start).unwrap_or(i64::MAX),
+            truncated: cut || self.field_truncated,
+            value: Bytes::copy_from_slice(kept),
+        });
+    }
+
+    /// Reads one of the fields that describe a part (RFC 2045 §3, RFC 2183, RFC 1864, RFC 3282, RFC 2557).
+    fn read_mime(&mut self, name: &[u8], value: &[u8]) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        if is("Content-Type") {
+            self.read_content_type(value);
+        } else if is("Content-Disposition") {
+            self.read_disposition(value);
+        } else if is("Content-Transfer-Encoding") {
+            let token = content::first_token(value).unwrap_or_default();
+            self.structure.encoded |=
+                token.eq_ignore_ascii_case(b"base64") || token.eq_ignore_ascii_case(b"quoted-printable");
+            self.set(token.to_vec(), |mime| &mut mime.encoding);
+        } else if is("Content-ID") {
+            self.set(field::unfold(value), |mime| &mut mime.id);
+        } else if is("Content-Description") {
+            self.set(field::unfold(value), |mime| &mut mime.description);
+        } else if is("Content-MD5") {
+            self.set(field::unfold(value), |mime| &mut mime.md5);
+        } else if is("Content-Language") {
+            self.set(field::unfold(value), |mime| &mut mime.language);
+        } else if is("Content-Location") {
+            self.set(field::unfold(value), |mime| &mut mime.location);
+        }
+    }
+
+    fn read_content_type(&mut self, value: &[u8]) {
+        if self.structure.typed {
+            return self.defect(Defect::DuplicateField);
+        }
+        self.structure.typed = true;
+        let Some(parsed) = content::content_type(value, &self.limits) else {
+            return self.defect(Defect::BadContentType);
+        };
+        self.note_limits(&parsed);
+        if let Some(boundary) = parsed.parameters.value("boundary") {
+            // White space at its end is none of its own (RFC 2046 §5.1.1). An octet that ends lines can be in no line.
+            let boundary = boundary.octets.trim_ascii_end();
+            let fits = boundary.len() <= self.limits.boundary_octets;
+            if fits && !boundary.iter().any(|octet| matches!(octet, b'\r' | b'\n')) {
+                self.structure.boundary = boundary.to_vec();
+            }
+        }
+        // Types are always kept: 127 octets each, and there are no more of them than parts.
+        let (media_type, subtype) = (Bytes::copy_from_slice(parsed.value), Bytes::copy_from_slice(parsed.subtype));
+        self.types_octets = self.types_octets.saturating_add(media_type.len()).saturating_add(subtype.len());
+        let parameters = self.within_budget(parsed.parameters);
+        if let Some(part) = self.part() {
+            part.mime.typed = true;
+            part.mime.media_type = media_type;
+            part.mime.subtype = subtype;
+            part.mime.parameters = parameters;
+        }
+    }
+
+    fn read_disposition(&mut self, value: &[u8]) {
+        let Some(parsed) = content::disposition(value, &self.limits) else { return };
+        if self.part().is_some_and(|part| part.mime.disposition.is_some()) {
+            return self.defect(Defect::DuplicateField);
+        }
+        self.note_limits(&parsed);
+        let parameters = parsed.parameters;
+        self.set(parsed.value.to_vec(), |mime| &mut mime.disposition);
+        let parameters = self.within_budget(parameters);
+        if let Some(part) = self.part() {
+            part.mime.disposition_parameters = parameters;
+        }
+    }
+
+    fn note_limits(&mut self, parsed: &Structured<'_>) {
+        if parsed.too_many {
+            self.defect(Defect::TooManyParameters);
+        }
+        if parsed.cut {
+            self.defect(Defect::HeaderTruncated);
+        }
+    }
+
+    /// Takes the octets off what all parts may have together; those that find no room any more are left out.
+    fn within_budget(&mut self, mut parameters: Parameters) -> Parameters {
+        let mut used = self.parts_octets;
+        let fits = parameters.list.iter().take_while(|(name, value)| {
+            let sum = used.saturating_add(name.len()).saturating_add(value.len());
+            let fits = sum <= self.limits.parts_octets;
+            used = if fits { sum } else { used };
+            fits
+        });
+        let fits = fits.count();
+        self.parts_octets = used;
+        if fits < parameters.len() {
+            parameters.list.truncate(fits);
+            self.defect(Defect::HeaderTruncated);
+        }
+        parameters
+    }
+
+    /// Sets a value of the part that may be there once. The first holds; an empty one is none.
+    fn set(&mut self, mut value: Vec<u8>, of: impl Fn(&mut crate::part::Mime) -> &mut Option<Bytes>) {
+        let Some(part) = self.part() else { return };
+        if of(&mut part.mime).is_some() {
+            return self.defect(Defect::DuplicateField);
+        }
+        if value.is_empty() {
+            return;
+        }
+        let room = self.limits.parts_octets.saturating_sub(self.parts_octets).min(self.limits.parameter_octets);
+        if value.len() > room {
+            value.truncate(room);
+            self.defect(Defect::HeaderTruncated);
+        }
+        self.parts_octets = self.parts_octets.saturating_add(value.len());
+        if let Some(part) = self.part()
+            && !value.is_empty()
+        {
+            value.shrink_to_fit();
+            *of(&mut part.mime) = Some(value.into());
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Futures that are dropped before they are done.
+
+use std::time::Duration;
+
+use super::Factory;
+use super::tools::*;
+use crate::{Account, ErrorKind, FlagChange, MailStore, MailboxId, Mode, Placement, SizeHint, Stage, Target, Uid};
+
+/// How often a future is polled before it is dropped, at the most. One that is not done by then is a loop.
+const MOST_POLLS: usize = 500;
+/// A store that cannot be written to for so long after a future was dropped holds a lock.
+const LOCK_LIMIT: Duration = Duration::from_secs(20);
+/// Messages in each operation.
+const SOME: u64 = 3;
+
+/// Each operation is begun and dropped at its first await, then at its second, and so on until it is done. A dropped one
+/// may still complete, so either end is right, but none between.
+pub(super) async fn a_dropped_future_leaves_all_or_nothing<F: Factory>(kit: &Kit<F>) -> Check {
+    let store = kit.store().await?;
+    let account = open(&store, 0).await?;
+
+    macro_rules! at_every_await {
+        ($what:literal, |$scene:ident| $work:expr, $right:expr) => {
+            for polls in 0..=MOST_POLLS {
+                ensure!(polls < MOST_POLLS, "{} is not done after {MOST_POLLS} polls", $what);
+                let $scene = Scene::set(&account).await?;
+                let done = drop_after(polls, $work).await;
+                let finished = match done {
+                    Some(answer) => {
+                        answer?;
+                        true
+                    }
+                    None => false,
+                };
+                let what = format!("{} dropped after {polls} polls", $what);
+                let look = $scene.look(&account, &what).await?;
+                let right: fn(&Look) -> (bool, bool) = $right;
+                let (nothing, all) = right(&look);
+                ensure!(all || (nothing && !finished), "{what} left {look:?}");
+                $scene.still_works(&account, &what).await?;
+                if finished {
+                    break;
+                }
+            }
+        };
+    }
+
+    at_every_await!(
+        "a commit of three",
+        |scene| {
+            let blob = blob(&account, message(7)).await?;
+            account.commit(vec![Placement::new(blob, scene.destination.clone()); 3], Mode::AllOrNothing)
+        },
+        |look| (look.come == 0, look.come == SOME)
+    );
+    at_every_await!(
+        "a replacement",
+        |scene| {
+            let placement = Placement::new(blob(&account, message(7)).await?, scene.source.clone());
+            account.commit(vec![placement.replacing(scene.first)], Mode::AllOrNothing)
+        },
+        |look| (look.first_there && look.uid_rise == 0, !look.first_there && look.left == SOME)
+    );
+    at_every_await!(
+        "a delivery",
+        |scene| {
+            let blob = blob(&account, message(7)).await?;
+            let target = Target::inbox(account_id(0));
+            let target = target.with_mailbox(crate::TargetMailbox::Id(scene.destination.clone()));
+            let (store, targets) = (store.clone(), vec![target; 3]);
+            async move { store.deliver(&blob, targets, Mode::AllOrNothing).await }
+        },
+        |look| (look.come == 0, look.come == SOME)
+    );
+    at_every_await!("a copy", |scene| account.copy(&scene.source, &scene.all, &scene.destination), |look| (
+        look.come == 0,
+        look.left == SOME && look.come == SOME
+    ));
+    at_every_await!("a move", |scene| account.move_messages(&scene.source, &scene.all, &scene.destination), |look| (
+        look.left == SOME && look.come == 0,
+        look.left == 0 && look.come == SOME
+    ));
+    at_every_await!("an expunge", |scene| account.expunge(&scene.source, &scene.all, false), |look| (
+        look.left == SOME,
+        look.left == 0
+    ));
+    at_every_await!("a rename", |scene| account.rename(&scene.from, &scene.to), |look| (
+        look.old_names == 2 && look.new_names == 0,
+        look.old_names == 0 && look.new_names == 2
+    ));
+    at_every_await!("a delete", |scene| account.delete(&scene.child), |look| (
+        look.old_names == 2,
+        look.old_names == 1
+    ));
+    at_every_await!("a create", |scene| account.create(&scene.to, None), |look| (
+        look.new_names == 0,
+        look.new_names == 1
+    ));
+    at_every_await!(
+        "a stage",
+        |_scene| {
+            let account = account.clone();
+            async move {
+                let mut stage = account.stage(SizeHint::Octets(200_000)).await?;
+                for _ in 0..4 {
+                    stage.write(vec![b'x'; 50_000].into()).await?;
+                }
+                stage.finish(None).await
+            }
+        },
+        |look| (look.left == SOME && look.come == 0, look.left == SOME && look.come == 0)
+    );
+
+    // Flags are changed in full even if nobody reads the answers.
+    for polls in 0..=usize::try_from(SOME).unwrap_or(3) {
+        let scene = Scene::set(&account).await?;
+        let outcomes = account.store_flags(&scene.source, &scene.all, FlagChange::Add(seen()), None);
+        drop_after(polls, async move {
+            use futures::StreamExt;
+            Box::pin(outcomes).collect::<Vec<_>>().await
+        })
+        .await;
+        // They may still be on their way, but they come.
+        within(LOCK_LIMIT, "a change of flags whose answers nobody reads", async {
+            loop {
+                let metas = metas(&account, &scene.source, &scene.all).await?;
+                if metas.iter().all(|meta| meta.flags == seen()) {
+                    return Ok::<_, Stop>(());
+                }
+                let_others_run();
+            }
+        })
+        .await??;
+        scene.still_works(&account, "a change of flags").await?;
+    }
+    Ok(())
+}
+
+/// Two mailboxes, with three messages in the first, and a name with a child.
+struct Scene {
+    source: MailboxId,
+    destination: MailboxId,
+    child: MailboxId,
+    from: crate::MailboxName,
+    to: crate::MailboxName,
+    all: crate::UidSet,
+    first: Uid,
+    uid_next: Option<Uid>,
+}
+
+/// What is to be seen of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Look {
+    left: u64,
+    come: u64,
+    first_there: bool,
+    /// How far UIDNEXT of the source has risen.
+    uid_rise: u32,
+    old_names: usize,
+    new_names: usize,
+}
+
+impl Scene {
+    async fn set<A: Account>(account: &A) -> Check<Self> {
+        // Names of their own for each, made from an id that is given out once.
+        let source = make_unique(account, "Source").await?;
+        let destination = make_unique(account, "Destination").await?;
+        let (from, to) = (name(&format!("From-{source}"))?, name(&format!("To-{source}"))?);
+        account.create(&from, None).await?;
+        let child = account.create(&from.child("Child").map_err(Stop::failed)?, None).await?.id;
+        let all = uids(fill(account, &source, 3).await?);
+        let first = all.first().unwrap_or(Uid::MIN);
+        let uid_next = account.snapshot(&source, false).await?.uid_next;
+        Ok(Self { source, destination, child, from, to, all, first, uid_next })
+    }
+
+    /// Looks until two looks are the same, for what was dropped may still be completed.
+    async fn look<A: Account>(&self, account: &A, what: &str) -> Check<Look> {
+        within(LOCK_LIMIT, &format!("a look at the store after {what}"), async {
+            let mut before = self.look_once(account).await?;
+            loop {
+                let look = self.look_once(account).await?;
+                if look == before {
+                    return Ok(look);
+                }
+                before = look;
+            }
+        })
+        .await?
+    }
+
+    async fn look_once<A: Account>(&self, account: &A) -> Check<Look> {
+        let left = account.snapshot(&self.source, false).await?;
+        let come = account.snapshot(&self.destination, false).await?;
+        let names = list(account).await?;
+        let below = |root: &crate::MailboxName| {
+            names.iter().filter(|info| info.id.is_some() && (info.name == *root || info.name.is_below(root))).count()
+        };
+        Ok(Look {
+            left: left.uids.len(),
+            come: come.uids.len(),
+            first_there: left.uids.contains(self.first),
+            uid_rise: left.uid_next.map_or(0, Uid::value) - self.uid_next.map_or(0, Uid::value),
+            old_names: below(&self.from),
+            new_names: below(&self.to),
+        })
+    }
+
+    async fn still_works<A: Account>(&self, account: &A, what: &str) -> Check {
+        within(LOCK_LIMIT, &format!("writing after {what}"), async {
+            for mailbox in [&self.source, &self.destination] {
+                let since = account.snapshot(mailbox, false).await?.highest_modseq;
+                let uid = append(account, mailbox, message(8)).await?.uid;
+                let changes = all_changes(account, mailbox, since, 100).await?;
+                ensure!(
+                    changes.changed.iter().any(|changed| changed.uid == uid),
+                    "the feed does not tell of {uid} after {what}"
+                );
+                account.expunge(mailbox, &uid.into(), false).await?;
+                let found = account.open_body(mailbox, uid, crate::ByteRange::WHOLE).await;
+                ensure!(is_kind(&found.map(|_| ()), ErrorKind::Expunged), "after {what} an expunged message is served");
+            }
+            Ok(())
+        })
+        .await?
+    }
+}
+
+async fn make_unique<A: Account>(account: &A, stem: &str) -> Check<MailboxId> {
+    let taken = list(account).await?.len();
+    make(account, &format!("{stem}-{taken}")).await
+}

@@ -1,0 +1,85 @@
+//! What the kit wants to know of a store.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::MailStore;
+
+/// The accounts that the kit opens. A store that knows all its accounts has to have these in every
+/// [fresh](Factory::fresh) store, and nothing in them but an empty INBOX.
+pub const ACCOUNTS: [&str; 3] = ["ada@example.org", "bob@example.org", "cem@example.org"];
+
+/// Makes the stores that the kit tests.
+pub trait Factory: Send + Sync + 'static {
+    /// The store under test.
+    type Store: MailStore;
+
+    /// A new store without mail. Called many times, from several threads; no two may share anything.
+    fn fresh(&self) -> impl Future<Output = Self::Store> + Send;
+
+    /// The same store as it is after an end and a new start: closed, opened again from what it has kept. `None` if it
+    /// cannot be, and what needs it is skipped. The kit has dropped every handle of it, stream and blob before.
+    fn reopen(&self, store: Self::Store) -> impl Future<Output = Option<Self::Store>> + Send {
+        async {
+            drop(store);
+            None
+        }
+    }
+
+    /// What this store has decided where the contract leaves a choice, and how much is to be tested.
+    fn declared(&self) -> Declared {
+        Declared::default()
+    }
+
+    /// Drives a future to its end. Called from several threads at once, each for itself. A store that needs a runtime
+    /// enters it here: `self.runtime.block_on(work)` with tokio, and a runtime that has threads of its own.
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        futures::executor::block_on(work)
+    }
+
+    /// Octets of memory that this process uses at the moment, for the behaviours that set a bound to it; `None`, and
+    /// they are skipped, if that cannot be told.
+    fn memory_in_use(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// What a store has decided where the contract leaves a choice, and how much the kit tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Declared {
+    /// Whether two mailboxes may have the same special use.
+    pub special_use_twice: bool,
+    /// Whether a name can be subscribed that has no mailbox.
+    pub subscribe_unknown: bool,
+    /// How long a signal may take to come.
+    pub signal_within: Duration,
+    /// How long one behaviour may take.
+    pub deadline: Duration,
+    /// Octets of the large message: 50 MiB unless it is said.
+    pub large_octets: usize,
+    /// Octets of memory that staging and reading a message of [`large_octets`](Self::large_octets) may need: 16 MiB.
+    pub stage_memory: u64,
+    /// Messages in a mailbox for the test of a change to many: 2,000 unless it is said. The contract speaks of 100,000.
+    pub many_messages: u32,
+    /// How many messages each writer adds where several write at once.
+    pub messages_per_writer: u32,
+    /// How many random histories are compared with the memory store's.
+    pub histories: u32,
+}
+
+impl Default for Declared {
+    fn default() -> Self {
+        Self {
+            special_use_twice: true,
+            subscribe_unknown: true,
+            signal_within: Duration::from_secs(5),
+            deadline: Duration::from_secs(120),
+            large_octets: 50 * 1024 * 1024,
+            stage_memory: 16 * 1024 * 1024,
+            many_messages: 2_000,
+            messages_per_writer: 60,
+            histories: 20,
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The one thread that writes: many callers' work, one commit, and only then the answers.
+//!
+//! Everything that waits when the thread comes round goes into one transaction, each piece of work in a savepoint of its
+//! own, so that one that fails takes nothing with it. The transaction is committed once, which is one fsync for all of
+//! them, and nobody is answered before. One writer also makes commit order visible order (contract rule 1).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use futures::channel::oneshot;
+use mailstore_traits::{ErrorKind, Result, StoreError, Timestamp};
+use rusqlite::Connection;
+
+use crate::error::{Outcome, from_sql};
+use crate::pool::{closed, lock};
+
+/// The most pieces of work in one transaction: with bodies of 64 KiB in the database, 8 MiB of log.
+const BATCH: usize = 128;
+
+/// The open transaction as a piece of work sees it.
+pub(crate) struct Tx<'a> {
+    pub(crate) conn: &'a Connection,
+    /// The moment of the transaction, in seconds since 1970.
+    pub(crate) now: i64,
+    news: &'a mut News,
+}
+
+impl Tx<'_> {
+    /// A mailbox has changed; its watchers hear of it after the commit.
+    pub(crate) fn mailbox_changed(&mut self, mailbox: i64, modseq: i64) {
+        self.news.mailboxes.insert(mailbox, modseq);
+    }
+
+    /// An account's list of mailboxes or subscriptions has changed.
+    pub(crate) fn list_changed(&mut self, account: i64) -> Outcome<()> {
+        let version = self
+            .conn
+            .prepare_cached("UPDATE account SET list_version = list_version + 1 WHERE id = ? RETURNING list_version")?
+            .query_row([account], |row| row.get(0))?;
+        self.news.accounts.insert(account, version);
+        Ok(())
+    }
+}
+
+/// What a commit has changed.
+#[derive(Default)]
+pub(crate) struct News {
+    /// Mailboxes by row, with their modification sequence.
+    pub(crate) mailboxes: BTreeMap<i64, i64>,
+    /// Accounts whose list has changed, by row, with the list's version.
+    pub(crate) accounts: BTreeMap<i64, i64>,
+    /// How many commits the database has seen.
+    pub(crate) commits: i64,
+}
+
+/// How the commit of a piece of work went.
+pub(crate) enum Ending<T> {
+    /// Durable.
+    Done(T),
+    /// Rolled back; nothing of it is there.
+    Failed(StoreError),
+    /// The commit failed: after a crash it may turn out to be there all the same.
+    Unknown(StoreError),
+}
+
+trait Job: Send {
+    fn is_wanted(&self) -> bool;
+    fn run(&mut self, tx: &mut Tx<'_>) -> Outcome<()>;
+    fn fail(&mut self, error: StoreError);
+    fn commit_failed(&mut self, error: &StoreError);
+    fn finish(self: Box<Self>);
+}
+
+type InTransaction<T> = Box<dyn FnOnce(&mut Tx<'_>) -> Outcome<T> + Send>;
+
+/// A piece of work with a result `T`, and what is to be done with it once it is durable or lost.
+struct Work<T> {
+    work: Option<InTransaction<T>>,
+    ending: Option<Ending<T>>,
+    gone: Option<Arc<AtomicBool>>,
+    done: Box<dyn FnOnce(Ending<T>) + Send>,
+}
+
+impl<T: Send> Job for Work<T> {
+    fn is_wanted(&self) -> bool {
+        !self.gone.as_ref().is_some_and(|gone| gone.load(Ordering::Relaxed))
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> Outcome<()> {
+        let work = self.work.take().ok_or(ErrorKind::Internal)?;
+        self.ending = Some(Ending::Done(work(tx)?));
+        Ok(())
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.ending = Some(Ending::Failed(error));
+    }
+
+    fn commit_failed(&mut self, error: &StoreError) {
+        match self.ending {
+            None => self.ending = Some(Ending::Failed(error.clone())),
+            Some(Ending::Done(_)) => self.ending = Some(Ending::Unknown(error.clone())),
+            // Work that had failed before keeps its own reason.
+            Some(Ending::Failed(_) | Ending::Unknown(_)) => {}
+        }
+    }
+
+    fn finish(self: Box<Self>) {
+        (self.done)(self.ending.unwrap_or_else(|| Ending::Failed(ErrorKind::Internal.into())));
+    }
+}
+
+/// Tells the writing thread that the caller has dropped its future.
+struct Caller(Arc<AtomicBool>);
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+struct State {
+    jobs: VecDeque<Box<dyn Job>>,
+    /// Callers that wait for room. All are woken whenever the thread takes work, so that none is forgotten.
+    waiting: Vec<oneshot::Sender<()>>,
+    closed: bool,
+    ended: bool,
+}
+
+struct Inner {
+    state: Mutex<State>,
+    more: Condvar,
+    capacity: usize,
+    commits: AtomicU64,
+    works: AtomicU64,
+}
+
+/// The way to the writing thread: cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Writer(Arc<Inner>);
+
+impl Writer {
+    /// Starts the thread. After each commit it hands `publish` the news.
+    pub(crate) fn start(
+        conn: Connection,
+        capacity: usize,
+        publish: impl Fn(News) + Send + 'static,
+    ) -> io::Result<(Self, JoinHandle<()>)> {
+        let inner = Arc::new(Inner {
+            state: Mutex::new(State { jobs: VecDeque::new(), waiting: Vec::new(), closed: false, ended: false }),
+            more: Condvar::new(),
+            capacity,
+            commits: AtomicU64::new(0),
+            works: AtomicU64::new(0),
+        });
+        let worker = Arc::clone(&inner);
+        let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+            worker.work(&conn, &publish);
+            // Leave as little as can be for the next opening to read; a failure only means that it reads more.
+            let _ = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        })?;
+        Ok((Self(inner), thread))
+    }
+
+    /// Runs the work in a transaction and answers once it is durable. Work whose caller has gone before it began is left
+    /// out; later it is carried out whole.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run_then(work, |_| ()).await
+    }
+
+    /// As [`run`](Self::run), and `then` learns how it ended, also when the caller has gone.
+    pub(crate) async fn run_then<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
+        then: impl FnOnce(&Ending<T>) + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel::<Result<T>>();
+        let caller = Caller(Arc::new(AtomicBool::new(false)));
+        let job = Work {
+            work: Some(Box::new(work)),
+            ending: None,
+            gone: Some(Arc::clone(&caller.0)),
+            done: Box::new(move |ending| {
+                then(&ending);
+                let _ = reply.send(match ending {
+                    Ending::Done(value) => Ok(value),
+                    Ending::Failed(error) | Ending::Unknown(error) => Err(error),
+                });
+            }),
+        };
+        self.push(Box::new(job)).await?;
+        answer.await.unwrap_or_else(|_| Err(StoreError::new(ErrorKind::Internal, "the writing thread ended")))
+    }
+
+    /// Leaves work that nobody's going away takes back, without waiting for room: for work that hands itself on piece by
+    /// piece, one piece at a time. Says whether it will be done.
+    pub(crate) fn post<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
+        done: impl FnOnce(Ending<T>) + Send + 'static,
+    ) -> bool {
+        let mut state = lock(&self.0.state);
+        if state.ended {
+            return false;
+        }
+        state.jobs.push_back(Box::new(Work {
+            work: Some(Box::new(work)),
+            ending: None,
+            gone: None,
+            done: Box::new(done),
+        }));
+        self.0.more.notify_one();
+        true
+    }
+
+    async fn push(&self, job: Box<dyn Job>) -> Result<()> {
+        loop {
+            let room = {
+                let mut state = lock(&self.0.state);
+                if state.closed {
+                    return Err(closed());
+                }
+                if state.jobs.len() < self.0.capacity {
+                    state.jobs.push_back(job);
+                    self.0.more.notify_one();
+                    return Ok(());
+                }
+                let (wake, room) = oneshot::channel();
+                state.waiting.retain(|waiting| !waiting.is_canceled());
+                state.waiting.push(wake);
+                room
+            };
+            let _ = room.await;
+        }
+    }
+
+    /// Takes no more work; what waits is still carried out.
+    pub(crate) fn close(&self) {
+        let mut state = lock(&self.0.state);
+        state.closed = true;
+        state.waiting.clear();
+        self.0.more.notify_all();
+    }
+
+    /// Commits so far, and pieces of work in them.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.0.commits.load(Ordering::Relaxed), self.0.works.load(Ordering::Relaxed))
+    }
+}
+
+impl Inner {
+    fn work(&self, conn: &Connection, publish: &impl Fn(News)) {
+        while let Some(mut jobs) = self.next() {
+            let mut news = News::default();
+            let committed = catch_unwind(AssertUnwindSafe(|| commit(conn, &mut jobs, &mut news)));
+            let error = match committed {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(from_sql(&error)),
+                Err(_) => Some(StoreError::new(ErrorKind::Internal, "the writing thread panicked")),
+            };
+            if let Some(error) = &error {
+                tracing::error!(%error, works = jobs.len(), "a commit failed");
+                roll_back(conn);
+                jobs.iter_mut().for_each(|job| job.commit_failed(error));
+            } else {
+                self.commits.fetch_add(1, Ordering::Relaxed);
+                self.works.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+            }
+            // Watchers may hear of a change that was not made, never miss one that was: a commit that failed counts.
+            let told = catch_unwind(AssertUnwindSafe(|| {
+                publish(news);
+                jobs.into_iter().for_each(Job::finish);
+            }));
+            if told.is_err() {
+                tracing::error!("a panic while answering; the callers concerned hear of an internal error");
+            }
+        }
+    }
+
+    /// Waits for work and takes all that is there, up to a batch; `None` when the store is closed and all is done.
+    fn next(&self) -> Option<Vec<Box<dyn Job>>> {
+        let mut state = lock(&self.state);
+        loop {
+            let wanted = state.jobs.len().min(BATCH);
+            let mut jobs: Vec<_> = state.jobs.drain(..wanted).collect();
+            if !jobs.is_empty() {
+                for waiting in state.waiting.drain(..) {
+                    let _ = waiting.send(());
+                }
+                // A caller that went away before its work began must find it not done: its sender tries again.
+                jobs.retain(|job| job.is_wanted());
+                if jobs.is_empty() {
+                    continue;
+                }
+                return Some(jobs);
+            }
+            if state.closed {
+                state.ended = true;
+                return None;
+            }
+            state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn roll_back(conn: &Connection) {
+    if !conn.is_autocommit()
+        && let Err(error) = conn.execute_batch("ROLLBACK")
+    {
+        tracing::error!(%error, "a rollback failed");
+    }
+}
+
+/// All the jobs in one transaction, each in a savepoint. An error means that none of them is there.
+fn commit(conn: &Connection, jobs: &mut [Box<dyn Job>], news: &mut News) -> rusqlite::Result<()> {
+    conn.execute_batch("BEGIN IMMEDIATE")?;
+    let now = Timestamp::now().unix_seconds();
+    for job in jobs.iter_mut() {
+        conn.prepare_cached("SAVEPOINT work")?.execute([])?;
+        let mut tx = Tx { conn, now, news };
+        let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx)));
+        let error: StoreError = match outcome {
+            Ok(Ok(())) => {
+                conn.prepare_cached("RELEASE work")?.execute([])?;
+                continue;
+            }
+            Ok(Err(fault)) => fault.into(),
+            Err(_) => StoreError::new(ErrorKind::Internal, "a panic in the store; nothing was written"),
+        };
+        job.fail(error.clone());
+        if conn.is_autocommit() {
+            // A full disk or a failed write made SQLite roll back everything, the others' work too.
+            return Err(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL),
+                Some(format!("rolled back together with work that failed: {error}")),
+            ));
+        }
+        conn.prepare_cached("ROLLBACK TO work")?.execute([])?;
+        conn.prepare_cached("RELEASE work")?.execute([])?;
+    }
+    news.commits = conn
+        .prepare_cached("UPDATE service SET commits = commits + 1 RETURNING commits")?
+        .query_row([], |row| row.get(0))?;
+    conn.execute_batch("COMMIT")
+}
