@@ -27,7 +27,7 @@ pub enum Command {
     User(UserName),
     /// PASS string (RFC 1939 §7): octets, for old clients do not say in which character set.
     Pass(Secret<Vec<u8>>),
-    /// AUTH mechanism [initial-response] (RFC 5034 §4).
+    /// `AUTH mechanism [initial-response]` (RFC 5034 §4).
     Auth(Auth),
     /// STLS (RFC 2595 §4).
     Stls,
@@ -37,9 +37,9 @@ pub enum Command {
     Quit,
     /// STAT (RFC 1939 §5).
     Stat,
-    /// LIST [msg] (RFC 1939 §5).
+    /// `LIST [msg]` (RFC 1939 §5).
     List(Option<MessageNumber>),
-    /// UIDL [msg] (RFC 1939 §7).
+    /// `UIDL [msg]` (RFC 1939 §7).
     Uidl(Option<MessageNumber>),
     /// RETR msg (RFC 1939 §5).
     Retr(MessageNumber),
