@@ -37,6 +37,13 @@ pub trait Factory: Send + Sync + 'static {
         futures::executor::block_on(work)
     }
 
+    /// Octets of messages that the store keeps, staged or placed, once all has been collected that can be; `None`, and
+    /// what needs it is skipped, if that cannot be told.
+    fn octets_kept(&self, store: &Self::Store) -> impl Future<Output = Option<u64>> + Send {
+        let _ = store;
+        std::future::ready(None)
+    }
+
     /// Octets of memory that this process uses at the moment, for the behaviours that set a bound to it; `None`, and
     /// they are skipped, if that cannot be told.
     fn memory_in_use(&self) -> Option<u64> {
