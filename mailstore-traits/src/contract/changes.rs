@@ -57,7 +57,7 @@ pub(super) async fn what_is_seen_is_never_preceded_later<F: Factory>(kit: &Kit<F
                 if last_round {
                     return Ok(heard);
                 }
-                let_others_run();
+                let_others_run().await;
             }
         })
     };

@@ -1,7 +1,6 @@
 //! Delivery, quota, and what POP3 needs.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use futures::StreamExt;
 
@@ -219,10 +218,10 @@ pub(super) async fn a_maildrop_is_lent_once<F: Factory>(kit: &Kit<F>) -> Check {
     other.expunge(&inbox, &uid.into(), false).await?;
     drop(lease);
     // Giving back may take a moment where it has to be told to somebody.
-    let again = within(Duration::from_secs(10), "a lease after the first was given back", async {
+    let again = within(kit.declared().unhindered_within, "a lease after the first was given back", async {
         loop {
             match other.lease_maildrop(&inbox).await {
-                Err(error) if error.kind() == ErrorKind::InUse => let_others_run(),
+                Err(error) if error.kind() == ErrorKind::InUse => let_others_run().await,
                 answer => return answer,
             }
         }

@@ -412,9 +412,18 @@ pub(super) async fn all_changes<A: Account>(
     }
 }
 
-/// For a loop that is to meet other threads in the middle of their work.
-pub(super) fn let_others_run() {
-    thread::yield_now();
+/// For a loop that waits for others: lets other threads run, and gives whoever polls it a moment to stop it.
+pub(super) async fn let_others_run() {
+    let mut waited = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        thread::yield_now();
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 pub(super) fn uids(numbers: impl IntoIterator<Item = Uid>) -> UidSet {

@@ -35,7 +35,7 @@ pub(super) async fn a_move_is_one_step<F: Factory>(kit: &Kit<F>) -> Check {
                     left + come <= expected,
                     "{come} at the destination, then {left} at the source: of {expected} some are in both"
                 );
-                let_others_run();
+                let_others_run().await;
             }
             Ok(())
         })

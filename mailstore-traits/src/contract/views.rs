@@ -229,7 +229,7 @@ pub(super) async fn a_slow_reader_blocks_no_writer<F: Factory>(kit: &Kit<F>) -> 
             Ok(())
         })
     };
-    within(Duration::from_secs(20), "writing while another reads slowly", writer).await??;
+    within(kit.declared().unhindered_within, "writing while another reads slowly", writer).await??;
     // And they go on from where they were.
     let rest: u64 = body.map_ok(|chunk| chunk.len() as u64).try_fold(0, async |sum, next| Ok(sum + next)).await?;
     ensure!(rest > 0, "the body that was read slowly has ended");
