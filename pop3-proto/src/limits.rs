@@ -1,4 +1,4 @@
-//! Every ceiling on octets, counts and times.
+//! Every ceiling on octets and counts, and every time.
 
 use std::time::Duration;
 
@@ -22,13 +22,6 @@ pub struct Limits {
     pub errors: u32,
     /// Failed logins after which the connection is closed: 10 (attack row A11).
     pub failed_logins: u32,
-    /// How long a client may be silent: 10 minutes, the least that RFC 1939 §3 allows.
-    pub idle_time: Duration,
-    /// How long one line may take from its first octet to its CRLF: 1 minute (attack row C1).
-    pub line_time: Duration,
-    /// How long a connection may last without a login: 10 minutes (attack row C1). It ends a client that talks without
-    /// logging in; shorter, it would be an inactivity timer below RFC 1939 §3's least.
-    pub login_time: Duration,
 }
 
 impl Default for Limits {
@@ -40,9 +33,25 @@ impl Default for Limits {
             listing_part: 16 * 1024,
             errors: 10,
             failed_logins: 10,
-            idle_time: Duration::from_secs(600),
-            line_time: Duration::from_secs(60),
-            login_time: Duration::from_secs(600),
         }
+    }
+}
+
+/// How long a session waits. The session owns no clock: whoever drives it asks for its timers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// How long a client may be silent: 10 minutes, the least that RFC 1939 §3 allows.
+    pub idle: Duration,
+    /// How long one line may take from its first octet to its CRLF: 1 minute (attack row C1).
+    pub line: Duration,
+    /// How long a connection may last without a login: 10 minutes (attack row C1). It ends a client that talks without
+    /// logging in; shorter, it would be an inactivity timer below RFC 1939 §3's least.
+    pub login: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(600), line: Duration::from_secs(60), login: Duration::from_secs(600) }
     }
 }

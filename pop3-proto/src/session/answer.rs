@@ -17,7 +17,7 @@ pub enum Answer {
     /// `-ERR`, perhaps with a code, perhaps closing the session.
     Refuse(Refusal),
     /// What the host knows of a credential. Nothing is sent by it.
-    Credentials(CredentialAnswer),
+    Credential(CredentialAnswer),
     /// The login has got its maildrop.
     Maildrop(Maildrop),
     /// The message is there: `+OK`. Its octets follow, then the end.
@@ -49,7 +49,7 @@ impl From<Refusal> for Answer {
 
 impl From<CredentialAnswer> for Answer {
     fn from(answer: CredentialAnswer) -> Self {
-        Self::Credentials(answer)
+        Self::Credential(answer)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mail_wire::sasl::{Mechanism, SaslConfig};
 
 use crate::grammar::{ResponseText, Word};
-use crate::limits::Limits;
+use crate::limits::{Limits, Timeouts};
 use crate::response::{Capability, OtherCapability};
 
 /// What the sessions of one server have in common. Made once, shared in an `Arc`.
@@ -13,6 +13,7 @@ use crate::response::{Capability, OtherCapability};
 pub struct Config {
     host_name: ResponseText,
     limits: Limits,
+    timeouts: Timeouts,
     sasl: Arc<SaslConfig>,
     mechanisms: Vec<Mechanism>,
     user_pass: bool,
@@ -35,6 +36,7 @@ impl Config {
         Self {
             host_name: ResponseText::lossy(&host_name),
             limits: Limits::default(),
+            timeouts: Timeouts::default(),
             sasl,
             mechanisms: vec![Mechanism::Plain, Mechanism::Login],
             user_pass: true,
@@ -48,6 +50,13 @@ impl Config {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Other times to wait.
+    #[must_use]
+    pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
         self
     }
 
@@ -92,6 +101,11 @@ impl Config {
     /// The limits.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The times to wait.
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
     }
 
     pub(crate) fn host_name(&self) -> &ResponseText {

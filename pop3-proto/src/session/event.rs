@@ -26,7 +26,7 @@ pub enum Event {
     Continue,
     /// USER (RFC 1939 §7). [`Answer::Ok`], whoever it is: a refusal tells who exists (attack row A2).
     User(UserName),
-    /// A question about a credential. [`Answer::Credentials`] answers it.
+    /// A question about a credential. [`Answer::Credential`] answers it.
     Credentials(CredentialQuery),
     /// Somebody has proved to be who they are. [`Answer::Maildrop`] lets them in; a refusal with
     /// [`ResponseCode::InUse`], [`ResponseCode::LoginDelay`] or a `SYS` code does not.
@@ -127,7 +127,7 @@ impl Event {
             | Self::Noop
             | Self::Rset => Answer::ok(),
             Self::StartTls => refuse("TLS is not available", None),
-            Self::Credentials(_) => Answer::Credentials(CredentialAnswer::Rejected),
+            Self::Credentials(_) => Answer::Credential(CredentialAnswer::Unavailable),
             Self::Authenticated(_) => refuse("maildrop not available", Some(ResponseCode::SysTemp)),
             Self::AuthenticationFailed { failure, .. } => match failure {
                 Failure::Rejected => refuse("authentication failed", Some(ResponseCode::Auth)),

@@ -5,7 +5,7 @@
 
 mod answer;
 mod auth;
-mod command;
+mod commands;
 mod config;
 mod event;
 mod listing;
@@ -201,17 +201,17 @@ impl ServerSession {
 
     /// The timers that run: idle always, line inside a line, login before a login (attack row C1).
     pub fn timers(&self) -> Timers {
-        let limits = self.config.limits();
+        let timeouts = self.config.timeouts();
         let mut timers = match self.state.kind() {
             SessionState::Closed => return Timers::none(),
-            _ => Timers::none().with(RunningTimer::new(Timer::Idle, limits.idle_time, self.activity)),
+            _ => Timers::none().with(RunningTimer::new(Timer::Idle, timeouts.idle, self.activity)),
         };
         if self.mid_line {
-            timers = timers.with(RunningTimer::new(Timer::Line, limits.line_time, self.activity));
+            timers = timers.with(RunningTimer::new(Timer::Line, timeouts.line, self.activity));
         }
         match self.state.kind() {
             SessionState::Greeting | SessionState::Authorization | SessionState::Handshake => {
-                timers.with(RunningTimer::new(Timer::Login, limits.login_time, 0))
+                timers.with(RunningTimer::new(Timer::Login, timeouts.login, 0))
             }
             _ => timers,
         }

@@ -28,10 +28,10 @@ impl ServerSession {
                 }
                 return Ok(Owed::Transfer(Box::new(Transfer::new(entry.size, *lines))));
             }
-            (Owed::Password(user), Answer::Credentials(answer)) => {
+            (Owed::Password(user), Answer::Credential(answer)) => {
                 self.pending = Some(Self::after_password(user, answer));
             }
-            (Owed::Exchange, Answer::Credentials(answer)) => self.pending = Some(self.after_query(answer)),
+            (Owed::Exchange, Answer::Credential(answer)) => self.pending = Some(self.after_query(answer)),
             (Owed::Authenticated, Answer::Maildrop(maildrop)) => {
                 let maildrop = OpenMaildrop::new(maildrop);
                 say(out, Held(maildrop.listing()));
