@@ -100,7 +100,7 @@ async fn let_go() {
         Poll::Pending
     })
     .await;
-    thread::sleep(Duration::from_micros(300));
+    thread::sleep(Duration::from_millis(2));
 }
 
 impl MailStore for Broken {
@@ -294,7 +294,7 @@ impl Account for BrokenAccount {
             Fault::WritesFlagsBack => {
                 let found = account.fetch_meta(&mailbox, &uids, MetaFields::ALL, MetaFilter::default());
                 let metas: Vec<Result<MessageMeta>> = at_once(found.collect());
-                thread::sleep(Duration::from_micros(300));
+                thread::sleep(Duration::from_millis(2));
                 let answers = metas.into_iter().flatten().map(move |meta| {
                     let flags = FlagChange::Replace(change.apply(&meta.flags));
                     let unchanged = unchanged_since.is_none_or(|since| meta.modseq <= since);

@@ -28,6 +28,10 @@
 //! What a store does not claim to have ([`StoreFeatures`](crate::StoreFeatures)) is not tested, and the [`Report`] says
 //! so. What the contract leaves to the store, it [declares](Declared).
 //!
+//! Some of the contract's numbers are missing here: 61, 71, 74 and 76 need a running server or a backend that fails, 54
+//! and 73 another process to signal or to kill, and are tested beside the stores; 64 and 65 wait for a store with ACLs and
+//! annotations.
+//!
 //! No runtime is needed. A store that needs one says so in [`Factory::block_on`].
 #![allow(
     clippy::indexing_slicing,
