@@ -1,0 +1,253 @@
+//! RFC 5321 §4.1.1.2, MAIL, with SIZE (RFC 1870), BODY (RFC 6152) and SMTPUTF8 (RFC 6531).
+
+use super::{CommandErrorKind, Dialect, path_prefix};
+use crate::error::ParseErrorKind;
+use crate::grammar::{ExtraParameter, ReversePath, named, parameters, reverse_path, whole};
+
+/// What kind of octets the message is made of (RFC 6152 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BodyType {
+    /// ASCII.
+    SevenBit,
+    /// Any octets, in lines.
+    EightBitMime,
+}
+
+impl BodyType {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SevenBit => "7BIT",
+            Self::EightBitMime => "8BITMIME",
+        }
+    }
+}
+
+/// A client begins a message and says whom it is from.
+///
+/// ```abnf
+/// mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Mail {
+    /// Whom news of failure goes to.
+    pub path: ReversePath,
+    /// How many octets the client says that the message has. It may lie (attack row M4).
+    pub size: Option<u64>,
+    /// What kind of octets it says that the message is made of.
+    pub body: Option<BodyType>,
+    /// Whether addresses and headers may hold UTF-8.
+    pub smtp_utf8: bool,
+    /// Parameters that the host registered.
+    pub extra: Vec<ExtraParameter>,
+}
+
+impl Mail {
+    /// From there, without parameters.
+    pub fn new(path: impl Into<ReversePath>) -> Self {
+        Self { path: path.into(), size: None, body: None, smtp_utf8: false, extra: Vec::new() }
+    }
+
+    /// With `SIZE=`.
+    #[must_use]
+    pub fn with_size(mut self, octets: u64) -> Self {
+        self.size = Some(octets);
+        self
+    }
+
+    /// With `BODY=`.
+    #[must_use]
+    pub fn with_body(mut self, body: BodyType) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// With `SMTPUTF8`.
+    #[must_use]
+    pub fn with_smtp_utf8(mut self) -> Self {
+        self.smtp_utf8 = true;
+        self
+    }
+
+    pub(super) fn parse(arguments: &[u8], dialect: &Dialect) -> Result<Self, CommandErrorKind> {
+        let path_at = path_prefix("FROM:", arguments, &dialect.leniency)?;
+        let skipped = arguments.len().saturating_sub(path_at.len());
+        let (behind, path) = reverse_path(path_at)
+            .map_err(|fault| CommandErrorKind::Path(named(ParseErrorKind::Path, path_at, fault)).moved_by(skipped))?;
+        let mut mail = Self::new(path);
+        let skipped = arguments.len().saturating_sub(behind.len());
+        let parameters = whole(ParseErrorKind::Parameter, behind, parameters)
+            .map_err(|error| CommandErrorKind::from(error).moved_by(skipped))?;
+        for parameter in parameters {
+            mail.take(parameter, dialect)?;
+        }
+        if !mail.path.is_ascii() && !mail.smtp_utf8 {
+            return Err(CommandErrorKind::NonAsciiAddress);
+        }
+        Ok(mail)
+    }
+
+    fn take(&mut self, parameter: ExtraParameter, dialect: &Dialect) -> Result<(), CommandErrorKind> {
+        let extensions = dialect.extensions;
+        let value = parameter.value.as_ref().map(|value| value.as_str());
+        match parameter.keyword.as_str() {
+            "SIZE" if extensions.size => match value.and_then(size) {
+                Some(size) => self.size = Some(size),
+                None => return Err(CommandErrorKind::ParameterValue(parameter.keyword)),
+            },
+            "BODY" if extensions.eight_bit_mime => match value {
+                Some(value) if value.eq_ignore_ascii_case("7BIT") => self.body = Some(BodyType::SevenBit),
+                Some(value) if value.eq_ignore_ascii_case("8BITMIME") => self.body = Some(BodyType::EightBitMime),
+                // BINARYMIME among others: a legal value of an extension that is not offered.
+                Some(_) => return Err(CommandErrorKind::UnknownParameter(parameter.keyword)),
+                None => return Err(CommandErrorKind::ParameterValue(parameter.keyword)),
+            },
+            "SMTPUTF8" if extensions.smtp_utf8 => match value {
+                None => self.smtp_utf8 = true,
+                Some(_) => return Err(CommandErrorKind::ParameterValue(parameter.keyword)),
+            },
+            _ if dialect.mail_parameters.contains(&parameter.keyword) => self.extra.push(parameter),
+            _ => return Err(CommandErrorKind::UnknownParameter(parameter.keyword)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn arguments(&self) -> String {
+        let mut arguments = format!(" FROM:{}", self.path);
+        if let Some(size) = self.size {
+            arguments += &format!(" SIZE={size}");
+        }
+        if let Some(body) = self.body {
+            arguments += &format!(" BODY={}", body.as_str());
+        }
+        if self.smtp_utf8 {
+            arguments += " SMTPUTF8";
+        }
+        for parameter in &self.extra {
+            arguments += &format!(" {parameter}");
+        }
+        arguments
+    }
+}
+
+/// RFC 1870 §5: `size-value ::= 1*20DIGIT`. What is a number and does not fit 64 bits is no size that anybody means
+/// (attack row M4).
+fn size(value: &str) -> Option<u64> {
+    let is_number = value.len() <= 20 && value.bytes().all(|octet| octet.is_ascii_digit());
+    value.parse().ok().filter(|_| is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Command, assert_known};
+    use super::*;
+    use crate::grammar::Keyword;
+
+    fn path(path: &str) -> ReversePath {
+        path.parse().unwrap()
+    }
+
+    #[test]
+    fn known_answers() {
+        let mut dialect = Dialect::default();
+        dialect.mail_parameters.push("X-TAG".parse().unwrap());
+        let mut tagged = Mail::new(path("<a@b>"));
+        tagged.extra = vec![ExtraParameter::new("X-TAG".parse().unwrap(), Some("1".parse().unwrap()))];
+        for (line, mail, written) in [
+            ("MAIL FROM:<>", Mail::new(ReversePath::NULL), "MAIL FROM:<>"),
+            ("mail from:<a@b>", Mail::new(path("<a@b>")), "MAIL FROM:<a@b>"),
+            ("MAIL FROM:<@x:a@b>", Mail::new(path("<a@b>")), "MAIL FROM:<a@b>"),
+            (
+                "MAIL FROM:<ned@thor.innosoft.com> SIZE=500000",
+                Mail::new(path("<ned@thor.innosoft.com>")).with_size(500_000),
+                "MAIL FROM:<ned@thor.innosoft.com> SIZE=500000",
+            ),
+            (
+                "MAIL FROM:<a@b> smtputf8 body=8bitMime size=0",
+                Mail::new(path("<a@b>")).with_size(0).with_body(BodyType::EightBitMime).with_smtp_utf8(),
+                "MAIL FROM:<a@b> SIZE=0 BODY=8BITMIME SMTPUTF8",
+            ),
+            (
+                "MAIL FROM:<jürgen@bücher.example> SMTPUTF8",
+                Mail::new(path("<jürgen@bücher.example>")).with_smtp_utf8(),
+                "MAIL FROM:<jürgen@bücher.example> SMTPUTF8",
+            ),
+            (
+                "MAIL FROM:<a@b> SIZE=18446744073709551615 BODY=7BIT",
+                Mail::new(path("<a@b>")).with_size(u64::MAX).with_body(BodyType::SevenBit),
+                "MAIL FROM:<a@b> SIZE=18446744073709551615 BODY=7BIT",
+            ),
+            ("MAIL FROM:<a@b> X-Tag=1", tagged, "MAIL FROM:<a@b> X-TAG=1"),
+        ] {
+            assert_known(line, &Command::Mail(mail), written, &dialect);
+        }
+    }
+
+    fn error(line: &str) -> CommandErrorKind {
+        Command::parse(line.as_bytes(), &Dialect::default()).expect_err(line).kind
+    }
+
+    #[test]
+    fn a_wrong_path_a_wrong_parameter_and_an_unknown_one_are_told_apart() {
+        for line in ["MAIL FROM:", "MAIL FROM:a@b", "MAIL FROM: <a@b>", "MAIL FROM:<a@b", "MAIL FROM:<a@b\u{85}>"] {
+            assert!(matches!(error(line), CommandErrorKind::Path(_)), "{line}");
+        }
+        for line in [
+            "MAIL",
+            "MAIL TO:<a@b>",
+            "MAIL FROM <a@b>",
+            "MAIL FROM :<a@b>",
+            "MAIL FROM:<a@b>SIZE=1",
+            "MAIL FROM:<a@b>x",
+            "MAIL FROM:<a@b> SIZE=1 SIZE=1",
+            "MAIL FROM:<a@b> =",
+        ] {
+            assert!(matches!(error(line), CommandErrorKind::Syntax(_)), "{line} {:?}", error(line));
+        }
+        for (line, keyword) in [
+            ("MAIL FROM:<a@b> X-TAG=1", "X-TAG"),
+            ("MAIL FROM:<a@b> AUTH=<>", "AUTH"),
+            ("MAIL FROM:<a@b> BODY=BINARYMIME", "BODY"),
+            ("MAIL FROM:<a@b> ret=hdrs", "RET"),
+        ] {
+            let keyword: Keyword = keyword.parse().unwrap();
+            assert_eq!(error(line), CommandErrorKind::UnknownParameter(keyword), "{line}");
+        }
+        for parameter in ["SIZE", "SIZE=x", "SMTPUTF8=1", "BODY"] {
+            let kind = error(&format!("MAIL FROM:<a@b> {parameter}"));
+            assert!(matches!(kind, CommandErrorKind::ParameterValue(_)), "{parameter}: {kind:?}");
+        }
+        assert_eq!(error("MAIL FROM:<ä@b>"), CommandErrorKind::NonAsciiAddress);
+    }
+
+    #[test]
+    fn sec_m4_a_size_that_is_no_number_of_64_bits_is_a_syntax_error() {
+        for size in ["18446744073709551616", "99999999999999999999999", "-1", "+5", "0x5", "1e3", "1.5"] {
+            let kind = error(&format!("MAIL FROM:<a@b> SIZE={size}"));
+            assert!(matches!(kind, CommandErrorKind::ParameterValue(_)), "{size}: {kind:?}");
+        }
+    }
+
+    #[test]
+    fn an_extension_that_is_switched_off_has_no_parameters() {
+        let mut dialect = Dialect::default();
+        dialect.extensions.size = false;
+        dialect.extensions.eight_bit_mime = false;
+        dialect.extensions.smtp_utf8 = false;
+        for parameter in ["SIZE=1", "BODY=7BIT", "SMTPUTF8"] {
+            let error = Command::parse(format!("MAIL FROM:<a@b> {parameter}").as_bytes(), &dialect).unwrap_err();
+            assert!(matches!(error.kind, CommandErrorKind::UnknownParameter(_)));
+        }
+    }
+
+    #[test]
+    fn a_space_behind_the_colon_passes_where_the_host_lets_it() {
+        let mut dialect = Dialect::default();
+        dialect.leniency.space_after_colon = true;
+        for line in ["MAIL FROM: <a@b>", "MAIL FROM:  <a@b>", "MAIL FROM:<a@b>"] {
+            let mail = Mail::new(path("<a@b>"));
+            assert_eq!(Command::parse(line.as_bytes(), &dialect), Ok(Command::Mail(mail)));
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! RFC 5321 §4.1.1.3, RCPT.
+
+use super::{CommandErrorKind, Dialect, path_prefix};
+use crate::error::ParseErrorKind;
+use crate::grammar::{ExtraParameter, ForwardPath, forward_path, named, parameters, whole};
+
+/// A client names one recipient of the message.
+///
+/// ```abnf
+/// rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path ) [SP Rcpt-parameters] CRLF
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rcpt {
+    /// Whom the message is for. Not ASCII only if MAIL said SMTPUTF8; the session sees to that.
+    pub path: ForwardPath,
+    /// Parameters that the host registered.
+    pub extra: Vec<ExtraParameter>,
+}
+
+impl Rcpt {
+    /// To there, without parameters.
+    pub fn new(path: impl Into<ForwardPath>) -> Self {
+        Self { path: path.into(), extra: Vec::new() }
+    }
+
+    pub(super) fn parse(arguments: &[u8], dialect: &Dialect) -> Result<Self, CommandErrorKind> {
+        let path_at = path_prefix("TO:", arguments, &dialect.leniency)?;
+        let skipped = arguments.len().saturating_sub(path_at.len());
+        let (behind, path) = forward_path(path_at)
+            .map_err(|fault| CommandErrorKind::Path(named(ParseErrorKind::Path, path_at, fault)).moved_by(skipped))?;
+        let skipped = arguments.len().saturating_sub(behind.len());
+        let extra = whole(ParseErrorKind::Parameter, behind, parameters)
+            .map_err(|error| CommandErrorKind::from(error).moved_by(skipped))?;
+        match extra.iter().find(|parameter| !dialect.rcpt_parameters.contains(&parameter.keyword)) {
+            Some(unknown) => Err(CommandErrorKind::UnknownParameter(unknown.keyword.clone())),
+            None => Ok(Self { path, extra }),
+        }
+    }
+
+    pub(super) fn arguments(&self) -> String {
+        let mut arguments = format!(" TO:{}", self.path);
+        for parameter in &self.extra {
+            arguments += &format!(" {parameter}");
+        }
+        arguments
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Command, assert_known};
+    use super::*;
+
+    #[test]
+    fn known_answers() {
+        let mut dialect = Dialect::default();
+        dialect.rcpt_parameters.push("NOTIFY".parse().unwrap());
+        let to = |path: &str| Rcpt::new(path.parse::<ForwardPath>().unwrap());
+        let mut notified = to("<a@b>");
+        notified.extra = vec![ExtraParameter::new("NOTIFY".parse().unwrap(), Some("NEVER".parse().unwrap()))];
+        for (line, rcpt, written) in [
+            ("RCPT TO:<Brown@foo.com>", to("<Brown@foo.com>"), "RCPT TO:<Brown@foo.com>"),
+            ("rcpt to:<postMASTER>", Rcpt::new(ForwardPath::POSTMASTER), "RCPT TO:<postmaster>"),
+            ("RCPT TO:<@hosta.int,@jkl.org:userc@d.bar.org>", to("<userc@d.bar.org>"), "RCPT TO:<userc@d.bar.org>"),
+            ("RCPT TO:<ä@b>", to("<ä@b>"), "RCPT TO:<ä@b>"),
+            ("RCPT TO:<a@b> notify=NEVER", notified, "RCPT TO:<a@b> NOTIFY=NEVER"),
+        ] {
+            assert_known(line, &Command::Rcpt(rcpt), written, &dialect);
+        }
+        let error = |line: &str| Command::parse(line.as_bytes(), &dialect).expect_err(line).kind;
+        assert!(matches!(error("RCPT TO:<>"), CommandErrorKind::Path(_)));
+        assert!(matches!(error("RCPT TO: <a@b>"), CommandErrorKind::Path(_)));
+        assert!(matches!(error("RCPT FROM:<a@b>"), CommandErrorKind::Syntax(_)));
+        assert!(matches!(error("RCPT TO:<a@b> ORCPT=x"), CommandErrorKind::UnknownParameter(_)));
+        assert!(matches!(error("RCPT TO:<a@b> NOTIFY="), CommandErrorKind::Syntax(_)));
+    }
+}

@@ -1,0 +1,91 @@
+//! RFC 5321 §4.1.1: the first word of a command.
+
+use std::fmt;
+
+/// The commands that this crate knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verb {
+    /// RFC 5321 §4.1.1.1.
+    Ehlo,
+    /// RFC 5321 §4.1.1.1.
+    Helo,
+    /// RFC 2033 §4.1.
+    Lhlo,
+    /// RFC 5321 §4.1.1.2.
+    Mail,
+    /// RFC 5321 §4.1.1.3.
+    Rcpt,
+    /// RFC 5321 §4.1.1.4.
+    Data,
+    /// RFC 5321 §4.1.1.5.
+    Rset,
+    /// RFC 5321 §4.1.1.6.
+    Vrfy,
+    /// RFC 5321 §4.1.1.7.
+    Expn,
+    /// RFC 5321 §4.1.1.8.
+    Help,
+    /// RFC 5321 §4.1.1.9.
+    Noop,
+    /// RFC 5321 §4.1.1.10.
+    Quit,
+    /// RFC 3207 §4.
+    StartTls,
+    /// RFC 4954 §4.
+    Auth,
+}
+
+impl Verb {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Ehlo,
+        Self::Helo,
+        Self::Lhlo,
+        Self::Mail,
+        Self::Rcpt,
+        Self::Data,
+        Self::Rset,
+        Self::Vrfy,
+        Self::Expn,
+        Self::Help,
+        Self::Noop,
+        Self::Quit,
+        Self::StartTls,
+        Self::Auth,
+    ];
+
+    /// In upper case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ehlo => "EHLO",
+            Self::Helo => "HELO",
+            Self::Lhlo => "LHLO",
+            Self::Mail => "MAIL",
+            Self::Rcpt => "RCPT",
+            Self::Data => "DATA",
+            Self::Rset => "RSET",
+            Self::Vrfy => "VRFY",
+            Self::Expn => "EXPN",
+            Self::Help => "HELP",
+            Self::Noop => "NOOP",
+            Self::Quit => "QUIT",
+            Self::StartTls => "STARTTLS",
+            Self::Auth => "AUTH",
+        }
+    }
+
+    /// The verb at the front of a line, in whatever case, and what stands behind the space that ends it.
+    pub(crate) fn split(line: &[u8]) -> Option<(Self, &[u8])> {
+        let end = line.iter().position(|&octet| octet == b' ').unwrap_or(line.len());
+        let (word, rest) = line.split_at(end);
+        let verb = Self::ALL.into_iter().find(|verb| word.eq_ignore_ascii_case(verb.as_str().as_bytes()))?;
+        Some((verb, rest.strip_prefix(b" ").unwrap_or(rest)))
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,47 @@
+//! Every ceiling of a session. What a connection can make the process hold is a sum of these.
+
+/// Ceilings on octets and counts. Where RFC 5321 says what everybody has to be able to take, no default is below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Octets of a command's line with its CRLF, before what extensions add: 512 (RFC 5321 §4.5.3.1.4; attack row M1).
+    /// SIZE adds 26 (RFC 1870 §3), 8BITMIME 17 (RFC 6152 §2), SMTPUTF8 10 (RFC 6531 §3.1) where they are offered.
+    pub command_line: usize,
+    /// Octets of a line of a login: 12,288 (RFC 4954 §4; attack row M16). What surrounds it in an AUTH command is allowed
+    /// on top.
+    pub auth_line: usize,
+    /// Octets of a message, counted without stuffed dots: 25 MiB (RFC 1870 §5; RFC 5321 §4.5.3.1.7 wants 64 KiB at
+    /// least; attack rows M2, M3).
+    pub message_size: u64,
+    /// Recipients of a message: 1000 (RFC 5321 §4.5.3.1.8 wants 100 at least; attack row M3). More get 452 4.5.3 (RFC 5321
+    /// §4.5.3.1.10).
+    pub recipients: usize,
+    /// Messages on a connection from somebody who has not logged in: 100 (attack row M3). LMTP has no such limit: its
+    /// peer is the host's own queue.
+    pub messages: usize,
+    /// Errors of syntax or sequence on a connection: with the tenth the default answer is 421 (attack row C5).
+    pub errors: usize,
+    /// Lines on a connection that are no command at all: with the fifth the default answer is 421 (attack row C5).
+    pub unknown_commands: usize,
+    /// Recipients that a host has refused on a connection: 100 (attack row C5). Whoever guesses at addresses has had
+    /// enough then.
+    pub refused_recipients: usize,
+    /// Logins that failed on a connection: with the tenth the default answer is 421 (attack row A11).
+    pub failed_logins: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            command_line: 512,
+            auth_line: 12_288,
+            message_size: 25 * 1024 * 1024,
+            recipients: 1000,
+            messages: 100,
+            errors: 10,
+            unknown_commands: 5,
+            refused_recipients: 100,
+            failed_logins: 10,
+        }
+    }
+}

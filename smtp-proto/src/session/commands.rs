@@ -1,0 +1,162 @@
+//! Commands: found, parsed, and judged by what the state allows (RFC 5321 §4.1.4).
+
+use bytes::BytesMut;
+
+use super::owed::Owed;
+use super::state::State;
+use super::{DataBegin, Event, Protocol, Rejection, RejectionReason, ServerSession, StartTls};
+use crate::command::{Command, Mail, Rcpt, Verb};
+
+impl ServerSession {
+    /// The next command, or what is wrong with it.
+    pub(super) fn next_command(&mut self, input: &mut BytesMut) -> Option<(Event, Owed)> {
+        let limit = self.line_limit(input);
+        let line = self.lines.next_line(input, limit);
+        self.mid_line = line.is_none() && self.lines.is_mid_line(input);
+        let mut line = match line? {
+            Ok(line) => line,
+            Err(fault) => return Some(self.reject(Rejection::of_command(RejectionReason::Line(fault), None))),
+        };
+        let command = Command::parse(&line, &self.config.dialect);
+        if let Ok(Command::Auth(_)) = command {
+            // The parsed command keeps its copy secret; the read buffer is not to keep another (attack row A13).
+            line.fill(0);
+        }
+        Some(match command {
+            Err(error) => self.reject(error.into()),
+            Ok(command) => {
+                let verb = command.verb();
+                match self.judge(command) {
+                    Ok(accepted) => accepted,
+                    Err(reason) => self.reject(Rejection::of_command(reason, Some(verb))),
+                }
+            }
+        })
+    }
+
+    /// The session's own refusal, counted.
+    pub(super) fn reject(&mut self, rejection: Rejection) -> (Event, Owed) {
+        let limits = &self.config.limits;
+        let counts = &mut self.counts;
+        if rejection.is_error() && !self.state.excuses(&rejection) {
+            counts.errors = counts.errors.saturating_add(1);
+        }
+        if rejection.reason == RejectionReason::UnknownCommand {
+            counts.unknown_commands = counts.unknown_commands.saturating_add(1);
+        }
+        let of_mail = rejection.verb == Some(Verb::Mail) && matches!(self.state, State::Ready { .. });
+        let too_many = counts.errors >= limits.errors || counts.unknown_commands >= limits.unknown_commands;
+        let rejection = if rejection.is_error() && too_many { rejection.closing() } else { rejection };
+        (Event::Rejected(rejection), Owed::Rejected { of_mail })
+    }
+
+    /// What extensions add to a line's length is theirs to say; an AUTH command with an initial response may be as long as
+    /// the lines of the login that follow it (RFC 4954 §4).
+    fn line_limit(&self, input: &[u8]) -> usize {
+        let (limits, extensions) = (&self.config.limits, self.config.dialect.extensions);
+        let is_auth = input.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH "));
+        if is_auth && self.auth_is_open() {
+            // AUTH, a name of 20 octets at the most, two spaces and CRLF stand around the response.
+            return limits.auth_line.saturating_add(28);
+        }
+        [(extensions.size, 26), (extensions.eight_bit_mime, 17), (extensions.smtp_utf8, 10)]
+            .into_iter()
+            .filter_map(|(on, more)| on.then_some(more))
+            .fold(limits.command_line, usize::saturating_add)
+    }
+
+    fn judge(&mut self, command: Command) -> Result<(Event, Owed), RejectionReason> {
+        if matches!(self.state, State::Refused) && command != Command::Quit {
+            return Err(RejectionReason::Sequence);
+        }
+        match command {
+            Command::Hello(hello) if !self.config.protocol.is_opened_by(hello.verb()) => {
+                Err(RejectionReason::WrongProtocol)
+            }
+            Command::Hello(hello) => Ok((Event::Hello(hello.clone()), Owed::Hello(hello))),
+            Command::Mail(mail) => {
+                self.judge_mail(&mail)?;
+                let smtp_utf8 = mail.smtp_utf8;
+                Ok((Event::Mail(mail), Owed::Mail { smtp_utf8 }))
+            }
+            Command::Rcpt(rcpt) => {
+                self.judge_rcpt(&rcpt)?;
+                Ok((Event::Rcpt(rcpt), Owed::Rcpt))
+            }
+            Command::Data => match &self.state {
+                // RFC 2033 §4.2 demands 503 where there is no recipient; RFC 5321 §4.1.1.4 allows it.
+                State::Transaction(_, transaction) if transaction.recipients > 0 => {
+                    Ok((Event::DataBegin(DataBegin), Owed::Data))
+                }
+                _ => Err(RejectionReason::Sequence),
+            },
+            Command::StartTls => {
+                self.judge_starttls()?;
+                Ok((Event::StartTls(StartTls), Owed::StartTls))
+            }
+            Command::Auth(auth) => self.judge_auth(&auth),
+            // RFC 5321 §4.1.4: these at any time, a hello or not.
+            Command::Rset => Ok((Event::Rset, Owed::Rset)),
+            Command::Noop(noop) => Ok((Event::Noop(noop), Owed::Query)),
+            Command::Vrfy(vrfy) => Ok((Event::Vrfy(vrfy), Owed::Query)),
+            Command::Expn(expn) => Ok((Event::Expn(expn), Owed::Query)),
+            Command::Help(help) => Ok((Event::Help(help), Owed::Query)),
+            Command::Quit => Ok((Event::Quit, Owed::Quit)),
+        }
+    }
+
+    fn judge_mail(&self, mail: &Mail) -> Result<(), RejectionReason> {
+        let limits = &self.config.limits;
+        let State::Ready { peer, .. } = &self.state else { return Err(RejectionReason::Sequence) };
+        if self.config.mail_needs_auth && peer.identity.is_none() {
+            return Err(RejectionReason::AuthRequired);
+        }
+        let is_stranger = peer.identity.is_none() && self.config.protocol != Protocol::Lmtp;
+        if is_stranger && self.counts.messages >= limits.messages {
+            return Err(RejectionReason::TooManyMessages);
+        }
+        if mail.size.is_some_and(|size| size > limits.message_size) {
+            return Err(RejectionReason::MessageTooBig);
+        }
+        Ok(())
+    }
+
+    fn judge_rcpt(&self, rcpt: &Rcpt) -> Result<(), RejectionReason> {
+        let limits = &self.config.limits;
+        let State::Transaction(_, transaction) = &self.state else { return Err(RejectionReason::Sequence) };
+        if !rcpt.path.is_ascii() && !transaction.smtp_utf8 {
+            return Err(RejectionReason::NonAsciiAddress);
+        }
+        if transaction.recipients >= limits.recipients {
+            return Err(RejectionReason::TooManyRecipients);
+        }
+        if self.counts.refused_recipients >= limits.refused_recipients {
+            return Err(RejectionReason::TooManyRefusedRecipients);
+        }
+        Ok(())
+    }
+
+    /// Not in a transaction, not twice, not after a login (attack row T4); and only after EHLO, which tells of it.
+    fn judge_starttls(&self) -> Result<(), RejectionReason> {
+        match &self.state {
+            _ if !self.config.starttls => Err(RejectionReason::NotImplemented),
+            State::Ready { peer, .. } if self.tls.is_none() && peer.identity.is_none() && peer.hello.is_extended() => {
+                Ok(())
+            }
+            _ => Err(RejectionReason::Sequence),
+        }
+    }
+}
+
+impl State {
+    /// A pipelined group goes on behind a MAIL that was refused, or with recipients that were all refused (RFC 2920
+    /// §3.1): what comes out of order for that reason is not counted as an error.
+    fn excuses(&self, rejection: &Rejection) -> bool {
+        let Rejection { reason: RejectionReason::Sequence, verb: Some(verb), .. } = rejection else { return false };
+        match self {
+            Self::Ready { behind_refusal, .. } => *behind_refusal && matches!(verb, Verb::Rcpt | Verb::Data),
+            Self::Transaction(_, transaction) => *verb == Verb::Data && transaction.recipients == 0,
+            _ => false,
+        }
+    }
+}
