@@ -5,8 +5,11 @@ mod host;
 
 use bytes::BytesMut;
 use host::{Conversation, Host, insecure, mrose, secure};
-use mail_wire::base64;
-use pop3_proto::{Answer, Event, UsageError};
+use mail_wire::sasl::scram::derive;
+use mail_wire::sasl::{Mechanism, SaslConfig};
+use mail_wire::{AccountId, CredentialAnswer, CredentialQuery, ScramHash, ScramKeys, Secret, base64};
+use pop3_proto::{Answer, Config, Event, Maildrop, ServerSession, UsageError};
+use std::sync::Arc;
 
 #[test]
 fn sec_a2_known_and_unknown_users_are_told_the_same() {
@@ -86,7 +89,7 @@ fn sec_a14_apop_is_not_there_and_not_in_the_greeting() {
     let mut session = Conversation::begin(insecure(), Host::default()).session;
     let (mut input, mut out) = (BytesMut::from("APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n"), BytesMut::new());
     assert!(matches!(session.next_event(&mut input), Ok(Some(Event::Rejected(_)))));
-    let mut session = pop3_proto::ServerSession::new(std::sync::Arc::new(insecure()));
+    let mut session = ServerSession::new(Arc::new(insecure()));
     let greeting = pop3_proto::grammar::ResponseText::new("ready <1896.697170952@dbc.mtview.ca.us>").unwrap();
     assert_eq!(session.answer(Answer::Ok(Some(greeting)), &mut out), Err(UsageError::TimestampInGreeting));
     session.answer(Answer::greeting(), &mut out).unwrap();
@@ -148,8 +151,52 @@ fn sec_a12_what_is_pipelined_behind_a_login_waits_for_it() {
 }
 
 #[test]
+fn scram_goes_through_with_the_example_of_rfc_7677() {
+    const CLIENT_FIRST: &str = "n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
+    const SERVER_FIRST: &str = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+    const CLIENT_FINAL: &str = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+                                p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+    const SERVER_FINAL: &str = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
+    let sasl = SaslConfig::new(Secret::new([7; 32])).with_nonces(|| "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".into());
+    let config =
+        Config::new("dewey", Arc::new(sasl)).with_insecure_login(true).with_mechanisms([Mechanism::ScramSha256]);
+    let mut session = ServerSession::new(Arc::new(config));
+    let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
+    let mut say = |line: String| {
+        input.extend_from_slice(line.as_bytes());
+        while let Some(event) = session.next_event(&mut input).unwrap() {
+            let answer = match &event {
+                Event::Credentials(CredentialQuery::ScramKeys { user, hash }) => {
+                    assert_eq!((user.as_str(), *hash), ("user", ScramHash::Sha256));
+                    let salt = base64::decode(b"W22ZaJ0SNY7soEsUEjb6gQ==", 16).unwrap();
+                    let keys = derive("pencil", &salt, 4096, *hash).unwrap();
+                    let keys = ScramKeys::new(AccountId::new("user"), salt, 4096, vec![keys]);
+                    CredentialAnswer::ScramKeys(keys).into()
+                }
+                Event::Authenticated(who) => {
+                    assert_eq!((who.account.as_str(), who.mechanism), ("user", Some(Mechanism::ScramSha256)));
+                    Maildrop::new(1, 0).into()
+                }
+                event => event.default_answer(),
+            };
+            session.answer(answer, &mut out).unwrap();
+        }
+        String::from_utf8(out.split().to_vec()).unwrap()
+    };
+    let coded = |text: &str| base64::encode(text.as_bytes());
+    say(String::new());
+    assert!(say("CAPA\r\n".into()).contains("\r\nSASL SCRAM-SHA-256\r\n"));
+    let first = say(format!("AUTH SCRAM-SHA-256 {}\r\n", coded(CLIENT_FIRST)));
+    assert_eq!(first, format!("+ {}\r\n", coded(SERVER_FIRST)));
+    let last = say(format!("{}\r\n", coded(CLIENT_FINAL)));
+    assert_eq!(last, format!("+ {}\r\n", coded(SERVER_FINAL)));
+    // The client has checked the server's proof, and says so by saying nothing (RFC 5034 §4).
+    assert_eq!(say("\r\n".into()), "+OK maildrop has 0 messages (0 octets)\r\n");
+}
+
+#[test]
 fn a_host_without_a_policy_lets_nobody_in() {
-    let mut session = pop3_proto::ServerSession::new(std::sync::Arc::new(insecure()));
+    let mut session = ServerSession::new(Arc::new(insecure()));
     let (mut input, mut out) =
         (BytesMut::from("USER mrose\r\nPASS secret\r\nSTLS\r\nSTAT\r\nQUIT\r\n"), BytesMut::new());
     while let Some(event) = session.next_event(&mut input).unwrap() {

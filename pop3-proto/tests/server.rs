@@ -398,12 +398,33 @@ async fn a_proxy_says_who_the_client_is() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_client_is_closed_in_silence_after_ten_minutes() {
-    let address = serve(builder().build(store())).await;
-    let mut client = Client::connect(address).await;
+    let mut client = Client::without_socket(builder().build(store())).await;
     client.log_in().await;
     let before = tokio::time::Instant::now();
     assert_eq!(client.rest().await, b"");
     assert!(before.elapsed() >= Duration::from_secs(600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_a11_guessing_takes_longer_and_longer_and_ends() {
+    let mut client = Client::without_socket(builder().build(store())).await;
+    let mut waited = Vec::new();
+    for _ in 0..10 {
+        client.say("USER ada@example.org").await;
+        let before = tokio::time::Instant::now();
+        assert_eq!(client.say("PASS wrong").await, "-ERR [AUTH] authentication failed");
+        waited.push(before.elapsed().as_secs());
+    }
+    assert_eq!(waited, [0, 0, 0, 1, 2, 4, 8, 8, 8, 8]);
+    assert!(client.is_at_end().await);
+}
+
+#[tokio::test]
+async fn sec_c3_one_connection_too_many_is_told_so() {
+    let address = serve(builder().max_connections(1).build(store())).await;
+    let _first = Client::connect(address).await;
+    let mut second = Client::silent(address).await;
+    assert_eq!(second.rest().await, b"-ERR [SYS/TEMP] too many connections\r\n");
 }
 
 #[tokio::test]

@@ -48,17 +48,26 @@ enum Broken {
     Usage(#[from] UsageError),
 }
 
-/// Serves one connection. Whatever ends it, the maildrop is free afterwards.
+/// Serves one connection from its PROXY header on, where there is to be one.
 pub(super) async fn serve<S: MailStore, A: Authenticator>(
     shared: &Shared<S, A>,
     socket: TcpStream,
     peer: SocketAddr,
     shutdown: Shutdown,
 ) {
-    let (link, peer) = match accept(shared, socket, peer).await {
-        Ok(accepted) => accepted,
-        Err(error) => return tracing::debug!(%peer, %error, "POP3 connection not begun"),
-    };
+    match accept(shared, socket, peer).await {
+        Ok((link, peer)) => serve_link(shared, link, peer, shutdown).await,
+        Err(error) => tracing::debug!(%peer, %error, "POP3 connection not begun"),
+    }
+}
+
+/// Serves one connection. Whatever ends it, the maildrop is free afterwards.
+pub(super) async fn serve_link<S: MailStore, A: Authenticator>(
+    shared: &Shared<S, A>,
+    link: Link,
+    peer: SocketAddr,
+    shutdown: Shutdown,
+) {
     let mut connection = Connection {
         shared,
         peer,

@@ -9,9 +9,10 @@ mod error;
 mod maildrop;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use mail_wire::io::{DriverOptions, ServeOptions, Shutdown, TlsConfig};
+use mail_wire::io::{DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
 use mail_wire::sasl::{Mechanism, SaslConfig};
 use mailstore_traits::{Authenticator, MailStore};
 use tokio::net::TcpListener;
@@ -235,5 +236,11 @@ impl<S: MailStore, A: Authenticator> Server<S, A> {
         })
         .await;
         Ok(())
+    }
+
+    /// Serves one connection that the host has accepted itself: from a socket of another kind, or behind a filter of its
+    /// own. `peer` is for the log. Neither the cap on connections nor a PROXY header is looked at.
+    pub async fn serve_link(&self, link: Link, peer: SocketAddr, shutdown: Shutdown) {
+        connection::serve_link(&self.shared, link, peer, shutdown).await;
     }
 }

@@ -94,7 +94,11 @@ pub(super) struct OpenMaildrop {
 
 impl OpenMaildrop {
     /// Nothing is marked at the start (RFC 1939 §4).
-    pub(super) fn new(messages: Maildrop) -> Self {
+    pub(super) fn new(mut messages: Maildrop) -> Self {
+        // It grows no more, and a session may last for hours.
+        messages.keys.shrink_to_fit();
+        messages.sizes.shrink_to_fit();
+        messages.ids.shrink_to_fit();
         Self { messages, marks: Vec::new(), marked: 0, marked_octets: 0 }
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, stream};
 use mail_wire::Secret;
-use mail_wire::io::{Shutdown, TlsConfig};
+use mail_wire::io::{Link, Shutdown, TlsConfig};
 use mailstore_traits::memory::{MemoryAccount, MemoryBlob, MemoryStage, MemoryStore};
 use mailstore_traits::{
     Account, AccountId, Actor, Authenticator, Body, ByteRange, Changes, ErrorKind, FlagChange, FlagOutcome, ListHint,
@@ -99,6 +99,16 @@ impl Client {
     /// Connected, and greeted.
     pub async fn connect(address: SocketAddr) -> Self {
         let mut client = Self::silent(address).await;
+        assert_eq!(client.line().await, "+OK mail.example.org POP3 server ready");
+        client
+    }
+
+    /// Greeted, over a pipe in memory: with a clock that stands still a socket's octets could come after the time.
+    pub async fn without_socket<S: MailStore, A: Authenticator>(server: Server<S, A>) -> Self {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
+        tokio::spawn(async move { server.serve_link(Link::plain(theirs), peer, Shutdown::never()).await });
+        let mut client = Self { stream: Box::new(ours), read: BytesMut::new() };
         assert_eq!(client.line().await, "+OK mail.example.org POP3 server ready");
         client
     }
