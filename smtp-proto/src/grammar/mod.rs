@@ -115,6 +115,14 @@ macro_rules! parsed_type {
             }
         }
 
+        impl TryFrom<&str> for $name {
+            type Error = crate::error::ParseError;
+
+            fn try_from(text: &str) -> Result<Self, Self::Error> {
+                Self::try_from(text.as_bytes())
+            }
+        }
+
         impl std::str::FromStr for $name {
             type Err = crate::error::ParseError;
 

@@ -1,0 +1,135 @@
+//! A message's way into the store: staged and looked at as it comes, delivered at its end.
+
+use bytes::Bytes;
+use mail_message::{Digester, Limits};
+use mailstore_traits::{MailStore, Mode, Placed, Stage, StoreError, Target};
+
+use super::envelope::Envelope;
+use super::error;
+use crate::grammar::EnhancedStatusCode as Status;
+use crate::response::Reply;
+
+/// A message on its way in: at any time one chunk of it is in memory, and what the digester keeps.
+pub(super) struct Incoming<S: MailStore> {
+    stage: Result<S::Stage, StoreError>,
+    digester: Digester,
+}
+
+impl<S: MailStore> Incoming<S> {
+    pub(super) fn new(stage: S::Stage) -> Self {
+        Self { stage: Ok(stage), digester: Digester::new(&Limits::default()) }
+    }
+
+    /// Done when the store is ready for more: the sender is not read from before (back-pressure). After an error the rest
+    /// of the message is let go by; the answer comes at its end.
+    pub(super) async fn write(&mut self, chunk: Bytes) {
+        if let Ok(stage) = &mut self.stage {
+            self.digester.feed(&chunk);
+            if let Err(error) = stage.write(chunk).await {
+                // Dropping the stage is what tells the store to forget it.
+                self.stage = Err(error);
+            }
+        }
+    }
+
+    /// Closes the stage and delivers, durably. The replies are one for each recipient if `for_each`, else one.
+    ///
+    /// Runs to its end whatever becomes of the connection: a delivery that was given up half way may have happened, and
+    /// the sender would send it again (store contract, rule 7).
+    pub(super) async fn deliver(self, store: S, envelope: Envelope, prefix: Bytes, for_each: bool) -> Vec<Reply> {
+        match self.finish_and_deliver(store, &envelope, prefix, for_each).await {
+            Ok(replies) => replies,
+            Err(error) => {
+                tracing::error!(%error, "a message could not be stored");
+                let count = if for_each { envelope.recipients.len() } else { 1 };
+                vec![error::reply(&error); count]
+            }
+        }
+    }
+
+    async fn finish_and_deliver(
+        self,
+        store: S,
+        envelope: &Envelope,
+        prefix: Bytes,
+        for_each: bool,
+    ) -> Result<Vec<Reply>, StoreError> {
+        let digest = self.digester.finish();
+        let blob = self.stage?.finish(Some(digest.to_octets())).await?;
+        let whole = digest.with_prefix(&prefix).to_octets();
+        let (targets, of_recipients) = envelope.mailboxes();
+        let targets: Vec<Target> =
+            targets.into_iter().map(|target| target.with_prefix(prefix.clone(), Some(whole.clone()))).collect();
+        if !for_each {
+            store.deliver(&blob, targets, Mode::AllOrNothing).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+            return Ok(vec![accepted()]);
+        }
+        // Several mailboxes of one recipient stand and fall together, for there is one reply; all others each by itself.
+        let (together, single): (Vec<_>, Vec<_>) = of_recipients.iter().partition(|indexes| indexes.len() > 1);
+        let mut results: Vec<Option<Result<(), StoreError>>> = vec![None; targets.len()];
+        let mut singles: Vec<usize> = single.into_iter().flatten().copied().collect();
+        singles.sort_unstable();
+        singles.dedup();
+        let chosen = choose(&targets, &singles);
+        if !chosen.is_empty() {
+            let placed = store.deliver(&blob, chosen, Mode::PerTarget).await;
+            record(&mut results, &singles, placed);
+        }
+        for indexes in together {
+            let left: Vec<usize> =
+                indexes.iter().copied().filter(|&index| !matches!(results.get(index), Some(Some(Ok(()))))).collect();
+            if !left.is_empty() {
+                let placed = store.deliver(&blob, choose(&targets, &left), Mode::AllOrNothing).await;
+                record(&mut results, &left, placed);
+            }
+        }
+        Ok(of_recipients.iter().map(|indexes| reply_to_one(indexes, &results)).collect())
+    }
+}
+
+fn choose(targets: &[Target], indexes: &[usize]) -> Vec<Target> {
+    indexes.iter().filter_map(|&index| targets.get(index).cloned()).collect()
+}
+
+/// Writes down what became of the targets with these indexes.
+fn record(
+    results: &mut [Option<Result<(), StoreError>>],
+    indexes: &[usize],
+    placed: Result<Vec<Result<Placed, StoreError>>, StoreError>,
+) {
+    match placed {
+        Ok(placed) => {
+            for (&index, placed) in indexes.iter().zip(placed) {
+                if let Some(slot) = results.get_mut(index) {
+                    *slot = Some(placed.map(|_| ()));
+                }
+            }
+        }
+        Err(error) => {
+            for &index in indexes {
+                if let Some(slot) = results.get_mut(index) {
+                    *slot = Some(Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+fn reply_to_one(indexes: &[usize], results: &[Option<Result<(), StoreError>>]) -> Reply {
+    for &index in indexes {
+        match results.get(index) {
+            Some(Some(Ok(()))) => {}
+            Some(Some(Err(error))) => {
+                tracing::warn!(%error, "a message could not be stored for one recipient");
+                return error::reply(error);
+            }
+            // A store that answers fewer times than it was asked has said nothing of this one.
+            _ => return Reply::of(451, Status::transient(3, 0), "local error, try again later"),
+        }
+    }
+    accepted()
+}
+
+fn accepted() -> Reply {
+    Reply::of(250, Status::success(0, 0), "message accepted")
+}
