@@ -13,16 +13,19 @@ mod error;
 mod name;
 mod options;
 mod out;
+mod store;
 mod tls;
+mod transfer;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use mailstore_traits::AccountId;
 
-use crate::cli::{Cli, Command};
+use crate::admin::Office;
+use crate::cli::{AccountCommand, Cli, Command};
 use crate::config::Place;
 use crate::error::{Failure, Outcome};
-use crate::options::Options;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -36,17 +39,44 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Outcome {
     let options = match &cli.options.config {
-        Some(path) => cli.options.clone().over(config::read(path)?),
+        Some(path) => {
+            let file = config::read(path)?;
+            cli.options.over(file)
+        }
         None => cli.options,
     };
     let place = Place::new(&options);
     match &cli.command {
         None => Err(Failure::failed("cannot serve yet")),
         Some(Command::Account(command)) => {
-            let makes = matches!(command, cli::AccountCommand::Add { .. });
-            admin::account(&admin::Office::open(&place, makes)?, command)
+            let makes = matches!(command, AccountCommand::Add { .. });
+            let office = Office::open(&place, makes)?;
+            if let AccountCommand::Remove { name, delete_mail: true } = command {
+                let name = office.address(name)?;
+                office.accounts.require(&name)?;
+                runtime()?
+                    .block_on(store::delete_mail(&store::open_beside(&place)?, &AccountId::new(name.as_str())))?;
+            }
+            admin::account(&office, command)
         }
-        Some(Command::Alias(command)) => admin::alias(&admin::Office::open(&place, false)?, command),
-        Some(Command::Import(_) | Command::Export(_)) => Err(Failure::failed("cannot yet")),
+        Some(Command::Alias(command)) => admin::alias(&Office::open(&place, false)?, command),
+        Some(Command::Import(args)) => {
+            let account = account_of(&Office::open(&place, false)?, &args.name)?;
+            runtime()?.block_on(transfer::import(&store::open_beside(&place)?, &account, args))
+        }
+        Some(Command::Export(args)) => {
+            let account = account_of(&Office::open(&place, false)?, &args.name)?;
+            runtime()?.block_on(transfer::export(&store::open_beside(&place)?, &account, args))
+        }
     }
+}
+
+fn account_of(office: &Office, name: &str) -> Outcome<AccountId> {
+    let name = office.address(name)?;
+    office.accounts.require(&name)?;
+    Ok(AccountId::new(name.as_str()))
+}
+
+fn runtime() -> Outcome<tokio::runtime::Runtime> {
+    tokio::runtime::Runtime::new().map_err(|error| Failure::failed(format!("cannot start threads: {error}")))
 }
