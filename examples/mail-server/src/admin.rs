@@ -59,9 +59,7 @@ pub(crate) fn account(office: &Office, command: &AccountCommand) -> Outcome {
         AccountCommand::Add { name, password } => {
             let name = office.address(name)?;
             // Before a password is asked for: nobody should type one twice in vain.
-            if accounts.require(&name).is_ok() {
-                return Err(crate::accounts::AccountsError::AccountExists(name).into());
-            }
+            accounts.require_free(&name)?;
             let had_mail = accounts.add(&name, &read_password(&name, password)?)?;
             say!("added {name}");
             if had_mail {

@@ -126,6 +126,10 @@ impl Settings {
                 "every listener is off, so there is nothing to serve; give at least one an address",
             ));
         }
+        if let Some((role, address, other)) = twice(&listeners) {
+            let (a, b) = (other.name(), role.name());
+            return Err(Failure::usage(format!("--{a} and --{b} are both {address}; give each an address of its own")));
+        }
         if options.max_connections == Some(0) {
             return Err(Failure::usage("--max-connections 0 would serve nobody; give at least 1"));
         }
@@ -174,6 +178,15 @@ fn listeners(options: &Options) -> Vec<(Role, SocketAddr)> {
         }
     }
     listeners
+}
+
+/// An address that two listeners have; port 0 is another one each time.
+fn twice(listeners: &[(Role, SocketAddr)]) -> Option<(Role, SocketAddr, Role)> {
+    let others = |&(role, address): &(Role, SocketAddr)| {
+        let same = listeners.iter().take_while(|(other, _)| *other != role).find(|(_, other)| *other == address);
+        same.map(|(other, _)| (role, address, *other))
+    };
+    listeners.iter().filter(|(_, address)| address.port() != 0).find_map(others)
 }
 
 /// Reads the configuration file.
@@ -354,6 +367,7 @@ mod tests {
                 "smtp=\"off\"\nsubmission=\"off\"\nsubmissions=\"off\"\npop3=\"off\"\npop3s=\"off\"",
                 "every listener is off",
             ),
+            ("smtp = \"127.0.0.1:2110\"", "--smtp and --pop3 are both 127.0.0.1:2110"),
             ("max-message-size = 10", "too small"),
             ("max-connections = 0", "--max-connections"),
             ("catch-all = \"a b\"", "--catch-all"),

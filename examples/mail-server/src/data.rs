@@ -9,8 +9,6 @@ use crate::error::{Failure, Outcome, reason};
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
-    /// Whether this run made it.
-    pub(crate) is_new: bool,
 }
 
 /// Held while a server serves from the folder; given up when it is dropped, by a crash too.
@@ -22,8 +20,7 @@ pub(crate) struct ServerLock {
 impl DataFolder {
     /// Opens the folder; makes it, and those above it, if it is not there.
     pub(crate) fn open_or_make(path: &Path) -> Outcome<Self> {
-        let is_new = !path.exists();
-        if is_new {
+        if !path.exists() {
             if let Some(parent) = path.parent() {
                 std::fs::create_dir_all(parent).map_err(|error| cannot("make the folder", path, &error))?;
             }
@@ -32,15 +29,14 @@ impl DataFolder {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             builder.recursive(true).create(path).map_err(|error| cannot("make the folder", path, &error))?;
         }
-        let folder = Self::open(path)?;
-        Ok(Self { is_new, ..folder })
+        Self::open(path)
     }
 
     /// Opens a folder that is there.
     pub(crate) fn open(path: &Path) -> Outcome<Self> {
         // Reading it tells now, in one sentence, what each file in it would tell later in many.
         match std::fs::read_dir(path) {
-            Ok(_) => Ok(Self { path: path.to_owned(), is_new: false }),
+            Ok(_) => Ok(Self { path: path.to_owned() }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Failure::failed(format!(
                 "there is no data folder {}; start the server once, or name the folder with --data",
                 path.display()
@@ -52,6 +48,15 @@ impl DataFolder {
     /// Its path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether others than its owner may look into it: a folder that was not made here.
+    pub(crate) fn is_open_to_others(&self) -> bool {
+        #[cfg(unix)]
+        let open = self.path.metadata().is_ok_and(|data| std::os::unix::fs::MetadataExt::mode(&data) & 0o077 != 0);
+        #[cfg(not(unix))]
+        let open = false;
+        open
     }
 
     /// Takes the folder for this server alone. Commands such as `account add` need no lock.
@@ -106,8 +111,9 @@ mod tests {
         let above = tempfile::tempdir().unwrap();
         let path = above.path().join("a").join("b");
         assert!(DataFolder::open(&path).is_err());
-        assert!(DataFolder::open_or_make(&path).unwrap().is_new);
-        assert!(!DataFolder::open_or_make(&path).unwrap().is_new);
+        for _ in 0..2 {
+            assert!(!DataFolder::open_or_make(&path).unwrap().is_open_to_others());
+        }
         #[cfg(unix)]
         {
             let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());

@@ -13,6 +13,9 @@ mod error;
 mod name;
 mod options;
 mod out;
+mod serve;
+mod servers;
+mod setup;
 mod store;
 mod tls;
 mod transfer;
@@ -38,6 +41,11 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Outcome {
+    if cli.command.is_some() && cli.options.are_for_serving() {
+        return Err(Failure::usage(
+            "options of the server do not go with a command; leave them out (--help tells which is which)",
+        ));
+    }
     let options = match &cli.options.config {
         Some(path) => {
             let file = config::read(path)?;
@@ -47,7 +55,7 @@ fn run(cli: Cli) -> Outcome {
     };
     let place = Place::new(&options);
     match &cli.command {
-        None => Err(Failure::failed("cannot serve yet")),
+        None => serve::serve(&options),
         Some(Command::Account(command)) => {
             let makes = matches!(command, AccountCommand::Add { .. });
             let office = Office::open(&place, makes)?;

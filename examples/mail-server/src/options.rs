@@ -100,6 +100,12 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Whether anything is set that only a server needs.
+    pub(crate) fn are_for_serving(&self) -> bool {
+        let Self { data, config, store, domain, log, .. } = self.clone();
+        *self != Self { data, config, store, domain, log, ..Self::default() }
+    }
+
     /// These, and where they say nothing, what `below` says.
     #[must_use]
     pub(crate) fn over(self, below: Self) -> Self {

@@ -50,7 +50,10 @@ pub(crate) fn print(
         },
     }
     if certificate.self_signed {
-        say!("  certificate {}   (self-signed: mail programs ask once whether to trust it)", certificate.file.display());
+        say!(
+            "  certificate {}   (self-signed: mail programs ask once whether to trust it)",
+            certificate.file.display()
+        );
     }
     if domains == ["localhost"] {
         say!("  The domain is localhost, for trying out; serve your own with --domain NAME.");
@@ -95,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_server_on_all_addresses_is_told_by_its_name() {
-        let settings = Settings::new(&Options { hostname: Some("mx.example.org".parse().unwrap()), ..Options::default() });
+        let settings =
+            Settings::new(&Options { hostname: Some("mx.example.org".parse().unwrap()), ..Options::default() });
         let settings = settings.unwrap();
         assert_eq!(row(Role::Pop3s, "0.0.0.0:995".parse().unwrap(), &settings)[1], "mx.example.org");
         assert_eq!(row(Role::Pop3, "127.0.0.1:2110".parse().unwrap(), &settings)[1], "127.0.0.1");

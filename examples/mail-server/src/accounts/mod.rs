@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 pub(crate) use authenticator::Logins;
 pub(crate) use directory::{Addresses, Rules};
-pub(crate) use password::{BadPassword, SCRAM_ITERATIONS, generate};
+pub(crate) use password::{BadPassword, SALT_LEN, SCRAM_ITERATIONS, generate};
 use password::{Kept, Recipe};
 pub(crate) use schema::OpenError;
 
@@ -100,11 +100,8 @@ impl Accounts {
         let recipe = Recipe::new();
         let kept = recipe.keep(password)?;
         self.change(|db| {
-            if account_exists(db, name.as_str())? {
-                return Ok(Err(AccountsError::AccountExists(name.clone())));
-            }
-            if alias_exists(db, name.as_str())? {
-                return Ok(Err(AccountsError::IsAlias(name.clone())));
+            if let Err(taken) = free(db, name)? {
+                return Ok(Err(taken));
             }
             db.execute(
                 "INSERT INTO account (name, created, argon_salt, argon_memory, argon_passes, argon_lanes, scram_salt,
@@ -158,6 +155,11 @@ impl Accounts {
         } else {
             Err(AccountsError::NoAccount(name.clone()))
         }
+    }
+
+    /// Fails if there is an account or an alias of that name.
+    pub(crate) fn require_free(&self, name: &Address) -> Result<()> {
+        self.read(|db| free(db, name))?
     }
 
     /// All accounts, the oldest first.
@@ -347,6 +349,16 @@ fn account_exists(db: &Connection, name: &str) -> rusqlite::Result<bool> {
 
 fn alias_exists(db: &Connection, address: &str) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT 1 FROM alias WHERE address = ?1")?.exists([address])
+}
+
+fn free(db: &Connection, name: &Address) -> rusqlite::Result<Result<()>> {
+    Ok(if account_exists(db, name.as_str())? {
+        Err(AccountsError::AccountExists(name.clone()))
+    } else if alias_exists(db, name.as_str())? {
+        Err(AccountsError::IsAlias(name.clone()))
+    } else {
+        Ok(())
+    })
 }
 
 fn recipe(db: &Connection, name: &str) -> rusqlite::Result<Option<Recipe>> {

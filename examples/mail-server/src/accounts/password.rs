@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 /// Octets of a hash.
 pub(super) const HASH_LEN: usize = 32;
 /// Octets of a salt (RFC 9106 §3.1 wants 16).
-const SALT_LEN: usize = 16;
+pub(crate) const SALT_LEN: usize = 16;
 /// How often SCRAM hashes: many times the 4096 of RFC 7677 §4, for the keys lie in the same file as the argon2 hashes and
 /// should not be much the weaker of both; few enough for a telephone to do at every login.
 pub(crate) const SCRAM_ITERATIONS: u32 = 50_000;
