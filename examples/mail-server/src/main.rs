@@ -1,2 +1,90 @@
-//! x
-fn main() {}
+//! A complete mail server: the whole suite as one program.
+//!
+//! `pillarbox-mail-server --help` tells what it does. The modules, in the order in which a run meets them: `cli` and
+//! `options` (what was asked for), `config` (the settings that come of it), `data`, `tls` and `accounts` (what is kept),
+//! `serve` (the servers), `admin` and `transfer` (the commands).
+
+mod accounts;
+mod admin;
+mod cli;
+mod config;
+mod data;
+mod error;
+mod name;
+mod options;
+mod out;
+mod serve;
+mod servers;
+mod setup;
+mod store;
+mod tls;
+mod transfer;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use mailstore_traits::AccountId;
+
+use crate::admin::Office;
+use crate::cli::{AccountCommand, Cli, Command};
+use crate::config::Place;
+use crate::error::{Failure, Outcome};
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out::note!("pillarbox-mail-server: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Outcome {
+    if cli.command.is_some() && cli.options.are_for_serving() {
+        return Err(Failure::usage(
+            "options of the server do not go with a command; leave them out (--help tells which is which)",
+        ));
+    }
+    let options = match &cli.options.config {
+        Some(path) => {
+            let file = config::read(path)?;
+            cli.options.over(file)
+        }
+        None => cli.options,
+    };
+    let place = Place::new(&options);
+    match &cli.command {
+        None => serve::serve(&options),
+        Some(Command::Account(command)) => {
+            let makes = matches!(command, AccountCommand::Add { .. });
+            let office = Office::open(&place, makes)?;
+            if let AccountCommand::Remove { name, delete_mail: true } = command {
+                let name = office.address(name)?;
+                office.accounts.require(&name)?;
+                runtime()?
+                    .block_on(store::delete_mail(&store::open_beside(&place)?, &AccountId::new(name.as_str())))?;
+            }
+            admin::account(&office, command)
+        }
+        Some(Command::Alias(command)) => admin::alias(&Office::open(&place, false)?, command),
+        Some(Command::Import(args)) => {
+            let account = account_of(&Office::open(&place, false)?, &args.name)?;
+            runtime()?.block_on(transfer::import(&store::open_beside(&place)?, &account, args))
+        }
+        Some(Command::Export(args)) => {
+            let account = account_of(&Office::open(&place, false)?, &args.name)?;
+            runtime()?.block_on(transfer::export(&store::open_beside(&place)?, &account, args))
+        }
+    }
+}
+
+fn account_of(office: &Office, name: &str) -> Outcome<AccountId> {
+    let name = office.address(name)?;
+    office.accounts.require(&name)?;
+    Ok(AccountId::new(name.as_str()))
+}
+
+fn runtime() -> Outcome<tokio::runtime::Runtime> {
+    tokio::runtime::Runtime::new().map_err(|error| Failure::failed(format!("cannot start threads: {error}")))
+}

@@ -1,0 +1,72 @@
+//! The mail store, as the commands use it: opened beside a server that may be running.
+
+use futures::TryStreamExt;
+use mailstore_traits::{Account, AccountId, Actor, ListHint, MailStore, StoreError, UidSet};
+use store_sqlite::SqliteStore;
+
+use crate::config::Place;
+use crate::error::{Failure, Outcome};
+use crate::options::StoreChoice;
+
+/// Opens the store for a command. What a server keeps in memory is out of a command's reach.
+pub(crate) fn open_beside(place: &Place) -> Outcome<SqliteStore> {
+    match &place.store {
+        StoreChoice::Sqlite(path) => {
+            store_sqlite::Options::default().shared().open(path).map_err(|error| Failure::failed(error.to_string()))
+        }
+        StoreChoice::Memory => Err(Failure::usage(
+            "there is no mail to reach in memory:, which each server has for itself; name another --store",
+        )),
+    }
+}
+
+/// Removes all mailboxes of an account with their messages, and the subscriptions.
+pub(crate) async fn delete_mail<S: MailStore>(store: &S, name: &AccountId) -> Outcome {
+    let gone = async {
+        let account = store.open(name, &Actor::Service).await?;
+        let listed: Vec<_> = account.list(ListHint::default()).try_collect().await?;
+        for info in listed {
+            if info.subscribed {
+                account.set_subscribed(&info.name, false).await?;
+            }
+            match info.id {
+                Some(inbox) if info.name.is_inbox() => {
+                    account.expunge(&inbox, &UidSet::all(), false).await?;
+                }
+                Some(mailbox) => account.delete(&mailbox).await?,
+                None => {}
+            }
+        }
+        Ok::<_, StoreError>(())
+    };
+    gone.await.map_err(|error| {
+        Failure::failed(format!("cannot remove the mail of {name}: {error}; nothing else was changed"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use mailstore_traits::memory::MemoryStore;
+    use mailstore_traits::{MailboxName, Mode, SizeHint, Stage, Target};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn deleted_mail_is_gone_from_every_mailbox() {
+        let (store, ada) = (MemoryStore::new(), AccountId::new("ada@example.org"));
+        let mut stage = store.stage(SizeHint::Unknown).await.unwrap();
+        stage.write(Bytes::from_static(b"A: b\r\n\r\n")).await.unwrap();
+        let blob = stage.finish(None).await.unwrap();
+        store.deliver(&blob, vec![Target::inbox(ada.clone())], Mode::AllOrNothing).await.unwrap();
+        let account = store.open(&ada, &Actor::Service).await.unwrap();
+        let archive = MailboxName::parse("Archive/2020").unwrap();
+        account.create(&archive, None).await.unwrap();
+        account.set_subscribed(&archive, true).await.unwrap();
+        delete_mail(&store, &ada).await.unwrap();
+        let left: Vec<_> = account.list(ListHint::default()).try_collect().await.unwrap();
+        assert_eq!(left.iter().map(|info| info.name.as_str()).collect::<Vec<_>>(), ["INBOX"]);
+        let inbox = left[0].id.clone().unwrap();
+        assert!(account.snapshot(&inbox, false).await.unwrap().uids.is_empty());
+    }
+}

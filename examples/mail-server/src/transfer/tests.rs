@@ -1,0 +1,153 @@
+//! What goes out comes back: every format, through a store.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use mailstore_traits::memory::MemoryStore;
+use mailstore_traits::{
+    Account, AccountId, Actor, ByteRange, Flag, Flags, ListHint, MailStore, MailboxName, MetaFields, MetaFilter, Mode,
+    Placement, SizeHint, Stage, Timestamp, UidSet,
+};
+
+use super::{export, import};
+use crate::cli::{ExportArgs, Format, ImportArgs};
+
+fn ada() -> AccountId {
+    AccountId::new("ada@example.org")
+}
+
+async fn put(store: &MemoryStore, mailbox: &str, text: &str, flags: &str, seconds: i64) {
+    let account = store.open(&ada(), &Actor::Service).await.unwrap();
+    let name = MailboxName::parse(mailbox).unwrap();
+    let id = match account.find(&name).await {
+        Ok(id) => id,
+        Err(_) => account.create(&name, None).await.unwrap().id,
+    };
+    let mut stage = account.stage(SizeHint::Unknown).await.unwrap();
+    stage.write(Bytes::copy_from_slice(text.as_bytes())).await.unwrap();
+    let flags: Flags = flags.split_whitespace().map(|flag| Flag::parse(flag).unwrap()).collect();
+    let placement = Placement::new(stage.finish(None).await.unwrap(), id)
+        .with_flags(flags)
+        .with_internal_date(Timestamp::from_unix(seconds));
+    account.commit(vec![placement], Mode::PerTarget).await.unwrap().pop().unwrap().unwrap();
+}
+
+/// Everything an account has, a line for each message.
+async fn all(store: &MemoryStore) -> Vec<String> {
+    let account = store.open(&ada(), &Actor::Service).await.unwrap();
+    let mut all = Vec::new();
+    for info in account.list(ListHint::default()).try_collect::<Vec<_>>().await.unwrap() {
+        let Some(id) = info.id else { continue };
+        let metas = account.fetch_meta(&id, &UidSet::all(), MetaFields::ALL, MetaFilter::default());
+        for meta in metas.try_collect::<Vec<_>>().await.unwrap() {
+            let body = account.open_body(&id, meta.uid, ByteRange::WHOLE).await.unwrap();
+            let octets: Vec<u8> = body.try_collect::<Vec<_>>().await.unwrap().concat();
+            assert_eq!(octets.len() as u64, meta.size);
+            let flags: Vec<_> = meta.flags.iter().map(Flag::as_str).collect();
+            let mailbox = info.name.as_str();
+            let text = octets.escape_ascii().to_string().replace(&"x".repeat(1000), "*");
+            all.push(format!("{mailbox} {} [{}] {text}", meta.internal_date.unix_seconds(), flags.join(" ")));
+        }
+    }
+    all.sort();
+    all
+}
+
+async fn filled() -> MemoryStore {
+    let store = MemoryStore::new();
+    let date = "Received: by x; Thu, 01 Jan 1970 00:01:40 +0000\r\n";
+    let tricky = format!("{date}A: b\r\n\r\nFrom here\r\n>From there\r\n.\r\n..\r\n\r\n");
+    put(&store, "INBOX", &tricky, "\\Seen \\Flagged", 100).await;
+    put(&store, "INBOX", &format!("{date}Subject: =?utf-8?q?x?=\r\n\r\n\u{e4}\u{4e2d}\r\n"), "\\Answered $Junk", 100)
+        .await;
+    put(&store, "INBOX", &format!("{date}\r\n"), "", 100).await;
+    let long = "x".repeat(300_000);
+    put(&store, "Archive/a.b", &format!("{date}\r\n{long}\r\n"), "\\Draft \\Deleted", 100).await;
+    store
+}
+
+fn import_args(path: &Path, format: Option<Format>) -> ImportArgs {
+    ImportArgs { name: String::new(), paths: vec![path.to_owned()], format, mailbox: String::from("INBOX") }
+}
+
+async fn round_trip(format: Format) -> (Vec<String>, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("out");
+    let from = filled().await;
+    let args = ExportArgs { name: String::new(), to: to.clone(), format, mailbox: None };
+    export(&from, &ada(), &args).await.unwrap();
+    let again = export(&from, &ada(), &args).await.unwrap_err().to_string();
+    assert!(again.contains("is there already"), "{again}");
+    let store = MemoryStore::new();
+    // The format is found out.
+    import(&store, &ada(), &import_args(&to, None)).await.unwrap();
+    (all(&from).await, all(&store).await)
+}
+
+#[tokio::test]
+async fn a_maildir_keeps_everything() {
+    let (before, after) = round_trip(Format::Maildir).await;
+    assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn an_mbox_keeps_everything_but_the_mailboxes() {
+    let (before, after) = round_trip(Format::Mbox).await;
+    let mut before: Vec<_> = before.iter().map(|one| one.replace("Archive/a.b", "INBOX")).collect();
+    before.sort();
+    assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn eml_files_keep_everything_but_the_flags() {
+    let (before, after) = round_trip(Format::Eml).await;
+    let without_flags = |one: &String| {
+        let (head, rest) = one.split_once('[').unwrap();
+        format!("{head}[]{}", rest.split_once(']').unwrap().1)
+    };
+    let mut before: Vec<_> = before.iter().map(without_flags).collect();
+    before.sort();
+    assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn a_bad_message_does_not_stop_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("cur")).unwrap();
+    std::fs::create_dir_all(folder.path().join("new")).unwrap();
+    std::fs::write(folder.path().join("cur/1.a:2,S"), "A: b\n\nbare\rends\n").unwrap();
+    std::fs::write(folder.path().join("cur/3.c:2,"), "A: d\n").unwrap();
+    let gone = folder.path().join("cur/2.b:2,");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("/nowhere/at/all", &gone).unwrap();
+    // A link that leads nowhere is no file; one that leads to what cannot be read is a bad message.
+    std::fs::remove_file(&gone).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("/proc/self/mem", &gone).unwrap();
+    let store = MemoryStore::new();
+    let told = import(&store, &ada(), &import_args(folder.path(), None)).await;
+    let taken: Vec<_> = all(&store).await.iter().map(|one| one.rsplit("] ").next().unwrap().to_owned()).collect();
+    assert_eq!(taken, ["A: b\\r\\n\\r\\nbare\\r\\nends\\r\\n", "A: d\\r\\n"]);
+    #[cfg(target_os = "linux")]
+    assert!(told.unwrap_err().to_string().starts_with("1 message could not be imported"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_before_anything_is_done() {
+    let store = MemoryStore::new();
+    let told = import(&store, &ada(), &import_args(Path::new("/nowhere"), None)).await.unwrap_err().to_string();
+    assert!(told.contains("/nowhere: it does not exist"), "{told}");
+    let folder = tempfile::tempdir().unwrap();
+    for (format, expected) in [(Format::Maildir, "no Maildir"), (Format::Mbox, "is a folder")] {
+        let told = import(&store, &ada(), &import_args(folder.path(), Some(format))).await.unwrap_err().to_string();
+        assert!(told.contains(expected), "{told}");
+    }
+    let args = ExportArgs {
+        name: String::new(),
+        to: folder.path().join("x"),
+        format: Format::Mbox,
+        mailbox: Some(String::from("Nope")),
+    };
+    assert!(export(&store, &ada(), &args).await.unwrap_err().to_string().contains("no mailbox `Nope`"));
+}
