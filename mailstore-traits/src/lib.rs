@@ -40,6 +40,7 @@
 //! 13. Quota is checked early with the announced size, and finally at commit.
 //! 14. Every call carries the [`Actor`]; without the lookup right a mailbox looks as if it did not exist.
 //!
+#![doc = include_str!("writing_a_store.md")]
 //! # Names
 //!
 //! "Mailbox" always means a folder. What SMTP calls a mailbox is an address there.

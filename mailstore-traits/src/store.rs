@@ -207,7 +207,8 @@ pub trait Account: Clone + Send + Sync + 'static {
     /// modification sequence.
     ///
     /// # Errors
-    /// [`ErrorKind::ModSeqTooOld`] if that is not known exactly.
+    /// [`ErrorKind::ModSeqTooOld`] if that is not known exactly; so too for one above the mailbox's highest, which a
+    /// client holds after a store was restored from an older copy: what it has seen since then is not what is here.
     fn changes_since(
         &self,
         mailbox: &MailboxId,

@@ -2,7 +2,7 @@
 #![cfg(feature = "contract")]
 
 use mailstore_traits::DynStore;
-use mailstore_traits::contract::Factory;
+use mailstore_traits::contract::{self, Factory};
 use mailstore_traits::memory::MemoryStore;
 
 struct Memory;
@@ -40,4 +40,21 @@ impl Factory for Erased {
 
 mod erased {
     mailstore_traits::contract_tests!(super::Erased);
+}
+
+/// It remembers two expunges and no more.
+struct ShortMemory;
+
+impl Factory for ShortMemory {
+    type Store = MemoryStore;
+
+    async fn fresh(&self) -> MemoryStore {
+        MemoryStore::new().with_change_horizon(2)
+    }
+}
+
+#[test]
+fn a_short_horizon_is_told_and_never_guessed() {
+    contract::run_one(ShortMemory, "too_old_is_never_half_an_answer").assert_passed();
+    contract::run_one(ShortMemory, "random_histories_agree_with_the_model").assert_passed();
 }

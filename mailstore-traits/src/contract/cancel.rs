@@ -8,8 +8,6 @@ use crate::{Account, ErrorKind, FlagChange, MailStore, MailboxId, Mode, Placemen
 
 /// How often a future is polled before it is dropped, at the most. One that is not done by then is a loop.
 const MOST_POLLS: usize = 500;
-/// A store that cannot be written to for so long after a future was dropped holds a lock.
-const LOCK_LIMIT: Duration = Duration::from_secs(20);
 /// Messages in each operation.
 const SOME: u64 = 3;
 
@@ -23,7 +21,7 @@ pub(super) async fn a_dropped_future_leaves_all_or_nothing<F: Factory>(kit: &Kit
         ($what:literal, |$scene:ident| $work:expr, $right:expr) => {
             for polls in 0..=MOST_POLLS {
                 ensure!(polls < MOST_POLLS, "{} is not done after {MOST_POLLS} polls", $what);
-                let $scene = Scene::set(&account).await?;
+                let $scene = Scene::set(&account, kit.declared().unhindered_within).await?;
                 let done = drop_after(polls, $work).await;
                 let finished = match done {
                     Some(answer) => {
@@ -113,7 +111,7 @@ pub(super) async fn a_dropped_future_leaves_all_or_nothing<F: Factory>(kit: &Kit
 
     // Flags are changed in full even if nobody reads the answers.
     for polls in 0..=usize::try_from(SOME).unwrap_or(3) {
-        let scene = Scene::set(&account).await?;
+        let scene = Scene::set(&account, kit.declared().unhindered_within).await?;
         let outcomes = account.store_flags(&scene.source, &scene.all, FlagChange::Add(seen()), None);
         drop_after(polls, async move {
             use futures::StreamExt;
@@ -121,13 +119,13 @@ pub(super) async fn a_dropped_future_leaves_all_or_nothing<F: Factory>(kit: &Kit
         })
         .await;
         // They may still be on their way, but they come.
-        within(LOCK_LIMIT, "a change of flags whose answers nobody reads", async {
+        within(kit.declared().unhindered_within, "a change of flags whose answers nobody reads", async {
             loop {
                 let metas = metas(&account, &scene.source, &scene.all).await?;
                 if metas.iter().all(|meta| meta.flags == seen()) {
                     return Ok::<_, Stop>(());
                 }
-                let_others_run();
+                let_others_run().await;
             }
         })
         .await??;
@@ -146,6 +144,8 @@ struct Scene {
     all: crate::UidSet,
     first: Uid,
     uid_next: Option<Uid>,
+    /// A store that cannot be used for so long after a future was dropped holds a lock.
+    limit: Duration,
 }
 
 /// What is to be seen of it.
@@ -161,7 +161,7 @@ struct Look {
 }
 
 impl Scene {
-    async fn set<A: Account>(account: &A) -> Check<Self> {
+    async fn set<A: Account>(account: &A, limit: Duration) -> Check<Self> {
         // Names of their own for each, made from an id that is given out once.
         let source = make_unique(account, "Source").await?;
         let destination = make_unique(account, "Destination").await?;
@@ -171,12 +171,12 @@ impl Scene {
         let all = uids(fill(account, &source, 3).await?);
         let first = all.first().unwrap_or(Uid::MIN);
         let uid_next = account.snapshot(&source, false).await?.uid_next;
-        Ok(Self { source, destination, child, from, to, all, first, uid_next })
+        Ok(Self { source, destination, child, from, to, all, first, uid_next, limit })
     }
 
     /// Looks until two looks are the same, for what was dropped may still be completed.
     async fn look<A: Account>(&self, account: &A, what: &str) -> Check<Look> {
-        within(LOCK_LIMIT, &format!("a look at the store after {what}"), async {
+        within(self.limit, &format!("a look at the store after {what}"), async {
             let mut before = self.look_once(account).await?;
             loop {
                 let look = self.look_once(account).await?;
@@ -207,7 +207,7 @@ impl Scene {
     }
 
     async fn still_works<A: Account>(&self, account: &A, what: &str) -> Check {
-        within(LOCK_LIMIT, &format!("writing after {what}"), async {
+        within(self.limit, &format!("writing after {what}"), async {
             for mailbox in [&self.source, &self.destination] {
                 let since = account.snapshot(mailbox, false).await?.highest_modseq;
                 let uid = append(account, mailbox, message(8)).await?.uid;

@@ -37,6 +37,13 @@ pub trait Factory: Send + Sync + 'static {
         futures::executor::block_on(work)
     }
 
+    /// Octets of messages that the store keeps, staged or placed, once all has been collected that can be; `None`, and
+    /// what needs it is skipped, if that cannot be told.
+    fn octets_kept(&self, store: &Self::Store) -> impl Future<Output = Option<u64>> + Send {
+        let _ = store;
+        std::future::ready(None)
+    }
+
     /// Octets of memory that this process uses at the moment, for the behaviours that set a bound to it; `None`, and
     /// they are skipped, if that cannot be told.
     fn memory_in_use(&self) -> Option<u64> {
@@ -54,6 +61,8 @@ pub struct Declared {
     pub subscribe_unknown: bool,
     /// How long a signal may take to come.
     pub signal_within: Duration,
+    /// How long a call may take that nothing may hold up: no slow reader, no future that was dropped.
+    pub unhindered_within: Duration,
     /// How long one behaviour may take.
     pub deadline: Duration,
     /// Octets of the large message: 50 MiB unless it is said.
@@ -74,6 +83,7 @@ impl Default for Declared {
             special_use_twice: true,
             subscribe_unknown: true,
             signal_within: Duration::from_secs(5),
+            unhindered_within: Duration::from_secs(20),
             deadline: Duration::from_secs(120),
             large_octets: 50 * 1024 * 1024,
             stage_memory: 16 * 1024 * 1024,

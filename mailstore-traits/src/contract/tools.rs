@@ -103,7 +103,7 @@ macro_rules! skip {
     };
 }
 
-pub(super) use {ensure, ensure_eq, ensure_kind};
+pub(super) use {ensure, ensure_eq, ensure_kind, skip};
 
 /// The store's maker, and what a behaviour asks of it.
 pub(super) struct Kit<F: Factory> {
@@ -154,7 +154,14 @@ impl<F: Factory> Kit<F> {
     pub(super) async fn reopen(&self, store: F::Store) -> Check<F::Store> {
         match self.factory.reopen(store).await {
             Some(store) => Ok(store),
-            None => skip!("the factory does not open a store again"),
+            None => skip!("the factory does not open a store again; what can be seen without passed"),
+        }
+    }
+
+    pub(super) async fn octets_kept(&self, store: &F::Store) -> Check<u64> {
+        match self.factory.octets_kept(store).await {
+            Some(octets) => Ok(octets),
+            None => skip!("the factory does not tell how many octets are kept; what can be seen without passed"),
         }
     }
 
@@ -239,6 +246,11 @@ pub(super) async fn drop_after<T>(polls: usize, work: impl Future<Output = T>) -
 
 pub(super) fn account_id(number: usize) -> AccountId {
     AccountId::from(ACCOUNTS.get(number).copied().unwrap_or("nobody"))
+}
+
+/// One of [`ACCOUNTS`], in the service's name: it sets quotas.
+pub(super) async fn open_as_service<S: MailStore>(store: &S, number: usize) -> Check<S::Account> {
+    Ok(store.open(&account_id(number), &Actor::Service).await?)
 }
 
 /// One of [`ACCOUNTS`], in its owner's name.
@@ -400,12 +412,20 @@ pub(super) async fn all_changes<A: Account>(
     }
 }
 
-/// What one thread does many times over, where it is to meet others in the middle of it.
-pub(super) fn let_others_run() {
-    thread::yield_now();
+/// For a loop that waits for others: lets other threads run, and gives whoever polls it a moment to stop it.
+pub(super) async fn let_others_run() {
+    let mut waited = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        thread::yield_now();
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
-/// The UIDs of a range of numbers.
 pub(super) fn uids(numbers: impl IntoIterator<Item = Uid>) -> UidSet {
     numbers.into_iter().collect()
 }
@@ -413,4 +433,32 @@ pub(super) fn uids(numbers: impl IntoIterator<Item = Uid>) -> UidSet {
 /// Whether it is an error of that kind.
 pub(super) fn is_kind<T>(result: &Result<T, StoreError>, kind: ErrorKind) -> bool {
     result.as_ref().is_err_and(|error| error.kind() == kind)
+}
+
+/// Numbers that look random and are the same in each run (splitmix64).
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Below `sides`, which is not 0.
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        usize::try_from(mixed >> 33).unwrap_or(0).checked_rem(sides).unwrap_or(0)
+    }
+
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        from.get(self.roll(from.len()))
+    }
+
+    /// About every second one.
+    pub(super) fn some(&mut self, of: &UidSet) -> UidSet {
+        of.iter().filter(|_| self.roll(2) == 0).collect()
+    }
 }

@@ -7,8 +7,8 @@ use futures::future::try_join_all;
 use super::Factory;
 use super::tools::*;
 use crate::{
-    Account, ByteRange, Flags, MailStore, Mode, Placement, SizeHint, Stage, Target, TargetMailbox, Timestamp, Uid,
-    UidSet,
+    Account, ByteRange, FlagChange, Flags, MailStore, MailboxId, Mode, Placement, SizeHint, Stage, Target,
+    TargetMailbox, Timestamp, Uid, UidSet,
 };
 
 pub(super) async fn uids_rise<F: Factory>(kit: &Kit<F>) -> Check {
@@ -208,5 +208,217 @@ pub(super) async fn a_large_stage_needs_little_memory<F: Factory>(kit: &Kit<F>) 
         drop(chunk?);
         small("reading")?;
     }
+    Ok(())
+}
+
+pub(super) async fn a_uid_is_never_used_again<F: Factory>(kit: &Kit<F>) -> Check {
+    let mut store = kit.store().await?;
+    let mut ever = UidSet::new();
+    for round in 0..4 {
+        let account = open(&store, 0).await?;
+        let inbox = inbox(&account).await?;
+        let given = uids(fill(&account, &inbox, 3).await?);
+        ensure_eq!(given.len(), 3, "different UIDs of three messages");
+        let again = given.intersection(&ever);
+        ensure!(again.is_empty(), "UIDs {again} were given out again in round {round}");
+        ever.extend_from(&given);
+        // All, the newest only, or none: an empty mailbox is where a store forgets how far it was.
+        let gone = match round % 3 {
+            0 => given,
+            1 => given.last().into_iter().collect(),
+            _ => UidSet::new(),
+        };
+        account.expunge(&inbox, &gone, false).await?;
+        drop(account);
+        store = kit.reopen(store).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn a_dropped_stage_leaves_nothing<F: Factory>(kit: &Kit<F>) -> Check {
+    let store = kit.store().await?;
+    let account = open(&store, 0).await?;
+    let inbox = inbox(&account).await?;
+    let before = account.snapshot(&inbox, false).await?;
+    for finished in [false, true] {
+        for _ in 0..3 {
+            let mut stage = account.stage(SizeHint::Octets(1 << 20)).await?;
+            for _ in 0..16 {
+                stage.write(vec![b'x'; 65_536].into()).await?;
+            }
+            if finished {
+                // A blob that is never placed is forgotten too, and can be read until then.
+                let blob = stage.finish(None).await?;
+                ensure_eq!(store.read_blob(&blob, ByteRange::WHOLE).await?.len(), 1 << 20, "octets of a blob");
+            }
+        }
+    }
+    ensure_eq!(account.snapshot(&inbox, false).await?, before, "the mailbox after stages were dropped");
+    let kept = kit.octets_kept(&store).await?;
+    ensure_eq!(kept, 0, "octets that are kept of stages that were dropped");
+    Ok(())
+}
+
+pub(super) async fn a_size_hint_may_lie<F: Factory>(kit: &Kit<F>) -> Check {
+    let (account, inbox) = kit.inbox().await?;
+    let octets = vec![b'x'; 100_000];
+    for hint in [0, 1, 99_999, 100_000, 100_001, 10_000_000] {
+        let mut stage = account.stage(SizeHint::Octets(hint)).await?;
+        let written = async {
+            for piece in octets.chunks(30_000) {
+                stage.write(Bytes::copy_from_slice(piece)).await?;
+            }
+            stage.finish(None).await
+        };
+        let present = account.snapshot(&inbox, false).await?.uids;
+        match written.await {
+            Ok(blob) => {
+                let uid = commit_one(&account, Placement::new(blob, inbox.clone())).await?.uid;
+                ensure!(
+                    read_message(&account, &inbox, uid).await? == octets,
+                    "announced as {hint}, other octets are kept"
+                );
+            }
+            Err(_) => ensure_eq!(account.snapshot(&inbox, false).await?.uids, present, "what is there after a refusal"),
+        }
+    }
+    Ok(())
+}
+
+/// Placements of small messages, the numbers from `from` on.
+async fn placements<A: Account>(
+    account: &A,
+    mailbox: &MailboxId,
+    from: u32,
+    many: u32,
+) -> Check<Vec<Placement<A::Blob>>> {
+    let mut placements = Vec::new();
+    for number in from..from + many {
+        placements.push(Placement::new(blob(account, message(number)).await?, mailbox.clone()));
+    }
+    Ok(placements)
+}
+
+async fn deleted_mailbox<A: Account>(account: &A) -> Check<MailboxId> {
+    let id = make(account, "To be deleted").await?;
+    account.delete(&id).await?;
+    Ok(id)
+}
+
+pub(super) async fn a_commit_of_many_is_in_order_and_whole<F: Factory>(kit: &Kit<F>) -> Check {
+    let (account, inbox) = kit.inbox().await?;
+    let placed = account.commit(placements(&account, &inbox, 0, 20).await?, Mode::AllOrNothing).await?;
+    ensure_eq!(placed.len(), 20, "answers to twenty placements");
+    let mut before = None;
+    for (number, placed) in (0_u32..).zip(placed) {
+        let placed = placed?;
+        ensure!(before < Some(placed.uid), "UIDs are not in the order of the placements");
+        before = Some(placed.uid);
+        ensure_eq!(placed.mailbox, inbox, "the mailbox of a placement");
+        ensure_eq!(read_message(&account, &inbox, placed.uid).await?, message(number), "message {number}");
+        ensure_eq!(meta(&account, &inbox, placed.uid).await?.modseq, placed.modseq, "its modification sequence");
+    }
+    let gone = deleted_mailbox(&account).await?;
+    let present = account.snapshot(&inbox, false).await?;
+    for failing in [0_usize, 2, 4] {
+        let mut some = placements(&account, &inbox, 50, 5).await?;
+        some[failing].mailbox = gone.clone();
+        ensure_kind!(
+            account.commit(some.clone(), Mode::AllOrNothing).await,
+            NotFound,
+            "a commit whose {failing}. fails"
+        );
+        ensure_eq!(account.snapshot(&inbox, false).await?.uids, present.uids, "messages after a commit that failed");
+    }
+    let mut some = placements(&account, &inbox, 60, 3).await?;
+    some[1].mailbox = gone;
+    let placed = account.commit(some, Mode::PerTarget).await?;
+    let kinds: Vec<_> = placed.iter().map(|placed| placed.as_ref().err().map(|error| error.kind())).collect();
+    ensure_eq!(kinds, vec![None, Some(crate::ErrorKind::NotFound), None], "the answers of a commit, each for itself");
+    ensure_eq!(account.snapshot(&inbox, false).await?.uids.len(), present.uids.len() + 2, "messages after it");
+    ensure!(account.commit(Vec::new(), Mode::AllOrNothing).await?.is_empty(), "a commit of nothing has answers");
+    Ok(())
+}
+
+pub(super) async fn one_blob_in_many_mailboxes<F: Factory>(kit: &Kit<F>) -> Check {
+    let store = kit.store().await?;
+    let account = open(&store, 0).await?;
+    let inbox = inbox(&account).await?;
+    let other = make(&account, "Other").await?;
+    let third = make(&account, "Third").await?;
+    let blob = blob(&account, message(1)).await?;
+    let mut places = Vec::new();
+    for (mailbox, written) in [(&inbox, "\\Seen"), (&other, "$Work"), (&third, ""), (&inbox, "\\Flagged")] {
+        let placement = Placement::new(blob.clone(), mailbox.clone()).with_flags(flags(written)?);
+        places.push((mailbox.clone(), commit_one(&account, placement).await?.uid, flags(written)?));
+    }
+    drop(blob);
+    let mut content = None;
+    for (mailbox, uid, flags) in &places {
+        let meta = meta(&account, mailbox, *uid).await?;
+        ensure_eq!(meta.flags, *flags, "the flags of one place among several");
+        let email_id = content.get_or_insert_with(|| meta.email_id.clone());
+        ensure_eq!(meta.email_id, *email_id, "the email id of the same content in another mailbox");
+    }
+    store_flags(&account, &other, &places[1].1.into(), FlagChange::Replace(seen()), None).await?;
+    ensure_eq!(meta(&account, &inbox, places[0].1).await?.flags, places[0].2, "flags that nobody changed");
+    account.expunge(&inbox, &places[0].1.into(), false).await?;
+    account.delete(&third).await?;
+    for (mailbox, uid, _) in [&places[1], &places[3]] {
+        ensure_eq!(read_message(&account, mailbox, *uid).await?, message(1), "the message where it was not deleted");
+    }
+    Ok(())
+}
+
+pub(super) async fn a_replacement_is_one_change<F: Factory>(kit: &Kit<F>) -> Check {
+    let (account, inbox) = kit.inbox().await?;
+    let other = make(&account, "Other").await?;
+    let old = append(&account, &inbox, message(1)).await?.uid;
+    let before = account.snapshot(&inbox, false).await?;
+    let placement = Placement::new(blob(&account, message(2)).await?, inbox.clone()).replacing(old);
+    let new = commit_one(&account, placement).await?;
+    let snapshot = account.snapshot(&inbox, false).await?;
+    ensure_eq!(snapshot.uids, UidSet::from(new.uid), "what is there after a replacement");
+    // The smallest page has both, or a client would for a moment have none or two.
+    let changes = account.changes_since(&inbox, before.highest_modseq, 1).await?;
+    ensure_eq!(changes.vanished, UidSet::from(old), "what has vanished");
+    ensure_eq!(changes.changed.iter().map(|changed| changed.uid).collect::<Vec<_>>(), vec![new.uid], "what is new");
+    ensure_kind!(account.open_body(&inbox, old, ByteRange::WHOLE).await, Expunged, "open what was replaced");
+
+    let again = Placement::new(blob(&account, message(3)).await?, inbox.clone()).replacing(old);
+    ensure_kind!(account.commit(vec![again.clone()], Mode::AllOrNothing).await, Expunged, "replace what has gone");
+    let mut answers = account.commit(vec![again], Mode::PerTarget).await?;
+    ensure_eq!(answers.len(), 1, "answers");
+    if let Some(answer) = answers.pop() {
+        ensure_kind!(answer, Expunged, "replace what has gone, each for itself");
+    }
+    // It is the mailbox's own message that is replaced, not another's of the same UID.
+    let elsewhere = Placement::new(blob(&account, message(3)).await?, other.clone()).replacing(new.uid);
+    ensure_kind!(account.commit(vec![elsewhere], Mode::AllOrNothing).await, Expunged, "replace another mailbox's");
+    ensure_eq!(account.snapshot(&inbox, false).await?, snapshot, "the mailbox after replacements that failed");
+    Ok(())
+}
+
+pub(super) async fn nothing_is_written_to_a_deleted_mailbox<F: Factory>(kit: &Kit<F>) -> Check {
+    let store = kit.store().await?;
+    let account = open(&store, 0).await?;
+    let inbox = inbox(&account).await?;
+    let uid = append(&account, &inbox, message(1)).await?.uid;
+    let before = account.snapshot(&inbox, false).await?;
+    let id = make(&account, "Drafts").await?;
+    let staged = blob(&account, message(2)).await?;
+    account.delete(&id).await?;
+
+    let placement = Placement::new(staged.clone(), id.clone());
+    ensure_kind!(account.commit(vec![placement], Mode::AllOrNothing).await, NotFound, "commit");
+    let target = Target::inbox(account_id(0)).with_mailbox(TargetMailbox::Id(id.clone()));
+    ensure_kind!(store.deliver(&staged, vec![target], Mode::AllOrNothing).await, NotFound, "deliver");
+    ensure_kind!(account.copy(&inbox, &uid.into(), &id).await, NotFound, "copy");
+    ensure_kind!(account.move_messages(&inbox, &uid.into(), &id).await, NotFound, "move");
+    ensure_kind!(account.expunge(&id, &uid.into(), false).await, NotFound, "expunge");
+    ensure_kind!(account.open_body(&id, uid, ByteRange::WHOLE).await, NotFound, "open a body");
+    ensure_kind!(account.changes_since(&id, before.highest_modseq, 1).await, NotFound, "the feed");
+    ensure_eq!(account.snapshot(&inbox, false).await?, before, "the mailbox that was not deleted");
+    ensure_kind!(account.find(&name("Drafts")?).await, NotFound, "find it");
     Ok(())
 }

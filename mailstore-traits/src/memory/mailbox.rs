@@ -127,6 +127,11 @@ impl Mailbox {
         self.highest
     }
 
+    #[cfg(test)]
+    pub(super) fn skip_to(&mut self, uid: Uid) {
+        self.uid_next = Some(uid);
+    }
+
     /// Whether there are UIDs for so many messages more.
     pub(super) fn has_room_for(&self, messages: u64) -> bool {
         let left = self.uid_next.map_or(0, |next| u64::from(Uid::MAX.value() - next.value()) + 1);

@@ -210,7 +210,72 @@ mod tests {
     use futures::executor::block_on;
 
     use super::*;
-    use crate::{Account, MailboxName};
+    use crate::{Account, MailboxName, Placement, Stage, Uid};
+
+    async fn append(account: &MemoryAccount, octets: usize) -> Result<Uid> {
+        let inbox = account.find(&MailboxName::inbox()).await?;
+        let mut stage = Account::stage(account, SizeHint::Unknown).await?;
+        stage.write(vec![b'x'; octets].into()).await?;
+        let placement = Placement::new(stage.finish(None).await?, inbox);
+        account
+            .commit(vec![placement], Mode::AllOrNothing)
+            .await?
+            .pop()
+            .ok_or(ErrorKind::Internal)?
+            .map(|placed| placed.uid)
+    }
+
+    #[test]
+    fn the_feed_is_exact_as_far_as_the_horizon_and_says_so_beyond() {
+        block_on(async {
+            let ada = AccountId::from("ada");
+            let store = MemoryStore::new().with_change_horizon(2);
+            let account = store.open(&ada, &Actor::Service).await.unwrap();
+            let inbox = account.find(&MailboxName::inbox()).await.unwrap();
+            let mut before = Vec::new();
+            for _ in 0..3 {
+                let uid = append(&account, 1).await.unwrap();
+                before.push(account.snapshot(&inbox, false).await.unwrap().highest_modseq);
+                account.expunge(&inbox, &uid.into(), false).await.unwrap();
+            }
+            let mut told = Vec::new();
+            for since in before {
+                told.push(account.changes_since(&inbox, since, 9).await.map(|changes| changes.vanished.to_string()));
+            }
+            let expected = [Err(ErrorKind::ModSeqTooOld.into()), Ok(String::from("2:3")), Ok(String::from("3"))];
+            assert_eq!(told, expected);
+        });
+    }
+
+    #[test]
+    fn an_account_takes_no_more_than_its_quota() {
+        block_on(async {
+            let (ada, bob) = (AccountId::from("ada"), AccountId::from("bob"));
+            let store = MemoryStore::new().with_quota("ada", 10);
+            let adas = store.open(&ada, &Actor::Service).await.unwrap();
+            let bobs = store.open(&bob, &Actor::Service).await.unwrap();
+            assert!(append(&adas, 10).await.is_ok());
+            assert_eq!(append(&adas, 1).await, Err(ErrorKind::OverQuota.into()));
+            assert!(append(&bobs, 1000).await.is_ok(), "another's account is not limited");
+        });
+    }
+
+    #[test]
+    fn the_last_uid_is_given_out_once() {
+        block_on(async {
+            let account = MemoryStore::new().open(&AccountId::from("ada"), &Actor::Service).await.unwrap();
+            let inbox = account.find(&MailboxName::inbox()).await.unwrap();
+            account.store.change(|state| {
+                let mailbox = state.account(&account.id).unwrap().mailbox_mut(&inbox).unwrap();
+                mailbox.skip_to(Uid::MAX);
+            });
+            assert_eq!(append(&account, 1).await, Ok(Uid::MAX));
+            assert_eq!(account.snapshot(&inbox, false).await.unwrap().uid_next, None);
+            assert_eq!(append(&account, 1).await, Err(ErrorKind::LimitExceeded.into()));
+            let copied = account.copy(&inbox, &Uid::MAX.into(), &inbox).await.map(|_| ());
+            assert_eq!(copied, Err(ErrorKind::LimitExceeded.into()));
+        });
+    }
 
     #[test]
     fn a_user_cannot_open_another_users_account() {

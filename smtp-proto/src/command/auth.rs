@@ -82,8 +82,11 @@ impl Auth {
     pub(super) fn parse(arguments: &[u8]) -> Result<Self, CommandErrorKind> {
         let end = arguments.iter().position(|&octet| octet == b' ').unwrap_or(arguments.len());
         let (mechanism, rest) = arguments.split_at(end);
-        let initial = rest.strip_prefix(b" ").map(|initial| Secret::new(initial.to_vec()));
-        Ok(Self { mechanism: MechanismName::try_from(mechanism)?, initial })
+        let auth = Self::new(MechanismName::try_from(mechanism)?);
+        Ok(match rest.strip_prefix(b" ") {
+            Some(initial) => auth.with_initial(initial.to_vec())?,
+            None => auth,
+        })
     }
 
     pub(super) fn encode_arguments(&self, out: &mut BytesMut) {
@@ -132,7 +135,9 @@ mod tests {
         ] {
             assert_known(line, &Command::Auth(auth), written, &dialect);
         }
-        for line in ["AUTH", "AUTH ", "AUTH  PLAIN", "AUTH PLÄIN", "AUTH ABCDEFGHIJKLMNOPQRSTU", "AUTH P\tx"] {
+        for line in
+            ["AUTH", "AUTH ", "AUTH  PLAIN", "AUTH PLÄIN", "AUTH ABCDEFGHIJKLMNOPQRSTU", "AUTH P\tx", "AUTH P \n"]
+        {
             assert!(Command::parse(line.as_bytes(), &dialect).is_err(), "{line}");
         }
         for bad in [&b""[..], b"a b", b"a\r\nQUIT"] {

@@ -382,3 +382,39 @@ pub(crate) fn versions(conn: &Connection, rows: &[i64]) -> Outcome<Vec<(i64, i64
 pub(crate) fn list_version(conn: &Connection, account: i64) -> Outcome<i64> {
     Ok(conn.prepare_cached("SELECT list_version FROM account WHERE id = ?")?.query_row([account], |row| row.get(0))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{MIGRATIONS, migrate};
+
+    fn plan(conn: &Connection, sql: &str) -> String {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn what_a_client_does_in_a_loop_reads_an_index() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, MIGRATIONS).unwrap();
+        let snapshot = plan(&conn, &SNAPSHOT_UIDS.replace('?', "1"));
+        assert!(snapshot.contains("USING COVERING INDEX") && !snapshot.contains("TEMP B-TREE"), "{snapshot}");
+        for (filter, index) in [
+            ("m.flags & 16 = 0", "message_unseen"),
+            ("m.flags & 2 <> 0", "message_deleted"),
+            ("m.flags & 8 <> 0", "message_flagged"),
+        ] {
+            let found = plan(
+                &conn,
+                &format!(
+                    "SELECT m.uid, m.size FROM message m WHERE m.mailbox = 1 AND m.uid BETWEEN 1 AND 9 \
+                     AND {filter} ORDER BY m.uid LIMIT 5"
+                ),
+            );
+            assert!(found.contains(index) && !found.contains("TEMP B-TREE"), "{filter}: {found}");
+        }
+        let changed = plan(&conn, "SELECT uid FROM message WHERE mailbox = 1 AND modseq > 7 ORDER BY modseq LIMIT 9");
+        assert!(changed.contains("message_modseq") && !changed.contains("TEMP B-TREE"), "{changed}");
+    }
+}

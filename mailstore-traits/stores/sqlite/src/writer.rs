@@ -350,3 +350,132 @@ fn commit(conn: &Connection, jobs: &mut [Box<dyn Job>], news: &mut News) -> rusq
         .query_row([], |row| row.get(0))?;
     conn.execute_batch("COMMIT")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    fn start() -> (Writer, JoinHandle<()>) {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE service (commits); INSERT INTO service VALUES (0); CREATE TABLE t (x)")
+            .unwrap();
+        Writer::start(conn, 4, |_| ()).unwrap()
+    }
+
+    fn rows(writer: &Writer) -> i64 {
+        block_on(writer.run(|tx| Ok(tx.conn.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?))).unwrap()
+    }
+
+    fn insert(tx: &mut Tx<'_>, octets: usize) -> Outcome<()> {
+        tx.conn.execute("INSERT INTO t VALUES (zeroblob(?))", [octets as i64])?;
+        Ok(())
+    }
+
+    /// Keeps the thread busy until it is told to go on.
+    fn hold(writer: &Writer) -> mpsc::Sender<()> {
+        let (go_on, wait) = mpsc::channel::<()>();
+        let (began, begins) = mpsc::channel();
+        writer.post(
+            move |_| {
+                began.send(()).unwrap();
+                wait.recv().unwrap();
+                Ok(())
+            },
+            |_| (),
+        );
+        begins.recv().unwrap();
+        go_on
+    }
+
+    #[test]
+    fn a_panic_undoes_its_own_work_and_nobody_elses() {
+        let (writer, _thread) = start();
+        block_on(writer.run(|tx| insert(tx, 1))).unwrap();
+        let error = block_on(writer.run(|tx| -> Outcome<()> {
+            insert(tx, 1)?;
+            panic!("for the test")
+        }));
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Internal);
+        assert_eq!(rows(&writer), 1);
+    }
+
+    #[test]
+    fn a_full_disk_is_unavailable_and_passes() {
+        let (writer, _thread) = start();
+        block_on(writer.run(|tx| Ok(tx.conn.execute_batch("PRAGMA max_page_count = 20")?))).unwrap();
+        let full = block_on(writer.run(|tx| insert(tx, 200_000))).unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::Unavailable);
+        assert!(full.is_retryable());
+        assert_eq!(rows(&writer), 0);
+        block_on(writer.run(|tx| insert(tx, 1))).unwrap();
+        block_on(writer.run(|tx| Ok(tx.conn.execute_batch("PRAGMA max_page_count = 1000000")?))).unwrap();
+        block_on(writer.run(|tx| insert(tx, 200_000))).unwrap();
+        assert_eq!(rows(&writer), 2);
+    }
+
+    #[test]
+    fn a_commit_that_fails_fails_all_of_it() {
+        let (writer, _thread) = start();
+        // Until both of the others wait, so that they share a transaction.
+        let held = hold(&writer);
+        let (told, endings) = mpsc::channel();
+        for breaks in [false, true] {
+            let told = told.clone();
+            writer.post(
+                move |tx| {
+                    insert(tx, 1)?;
+                    if breaks {
+                        // As a full disk or a failed write does: the whole transaction is gone.
+                        tx.conn.execute_batch("ROLLBACK")?;
+                        return Err(ErrorKind::Unavailable.into());
+                    }
+                    Ok(())
+                },
+                move |ending| told.send(matches!(ending, Ending::Done(()))).unwrap(),
+            );
+        }
+        held.send(()).unwrap();
+        assert_eq!([endings.recv().unwrap(), endings.recv().unwrap()], [false, false]);
+        assert_eq!(rows(&writer), 0);
+    }
+
+    #[test]
+    fn work_whose_caller_went_away_before_it_began_is_left_out() {
+        let (writer, thread) = start();
+        let held = hold(&writer);
+        let mut gone = Box::pin(writer.run(|tx| insert(tx, 1)));
+        assert!(futures::FutureExt::now_or_never(&mut gone).is_none());
+        drop(gone);
+        held.send(()).unwrap();
+        assert_eq!(rows(&writer), 0);
+        writer.close();
+        thread.join().unwrap();
+        assert_eq!(block_on(writer.run(|_| Ok(()))).unwrap_err().kind(), ErrorKind::Unavailable);
+        assert!(!writer.post(|_| Ok(()), |_| ()));
+    }
+
+    #[test]
+    fn who_comes_when_the_queue_is_full_waits_for_room() {
+        let (writer, _thread) = start();
+        let held = hold(&writer);
+        let writers: Vec<_> = (0..50)
+            .map(|_| {
+                let writer = writer.clone();
+                thread::spawn(move || block_on(writer.run(|tx| insert(tx, 1))).unwrap())
+            })
+            .collect();
+        thread::sleep(std::time::Duration::from_millis(100));
+        assert!(lock(&writer.0.state).jobs.len() <= 5);
+        held.send(()).unwrap();
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        assert_eq!(rows(&writer), 50);
+    }
+}

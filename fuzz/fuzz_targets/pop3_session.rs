@@ -1,0 +1,54 @@
+//! Whatever a client sends, however it is cut, a session over a maildrop of two messages has the same conversation.
+#![no_main]
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use libfuzzer_sys::fuzz_target;
+use mail_wire::sasl::{Mechanism, SaslConfig};
+use mail_wire::{AccountId, CredentialAnswer, Secret};
+use pop3_proto::session::{Answer, Config, Event, Maildrop, ServerSession};
+
+const MESSAGE: &[u8] = b"Subject: hello\r\n\r\n.\r\n..\r\nbye\r\n";
+
+fn converse(config: &Arc<Config>, octets: &[u8], cut: usize) -> (BytesMut, Vec<u32>) {
+    let mut session = ServerSession::new(Arc::clone(config));
+    let (mut input, mut output, mut deleted) = (BytesMut::new(), BytesMut::new(), Vec::new());
+    for chunk in octets.chunks(cut) {
+        input.extend_from_slice(chunk);
+        while let Some(event) = session.next_event(&mut input).expect("every event is answered") {
+            let answers = match &event {
+                Event::Credentials(_) => vec![CredentialAnswer::Accepted(AccountId::new("ada")).into()],
+                Event::Authenticated(_) => {
+                    let mut maildrop = Maildrop::new(1, 10);
+                    for key in [3, 7] {
+                        maildrop.push(key, MESSAGE.len() as u64).expect("room");
+                    }
+                    vec![Answer::Maildrop(maildrop)]
+                }
+                Event::Retrieve { .. } | Event::Top { .. } => {
+                    vec![Answer::Message, Answer::Octets(Bytes::from_static(MESSAGE)), Answer::End]
+                }
+                Event::Quit { delete } => {
+                    deleted.clone_from(delete);
+                    vec![Answer::ok()]
+                }
+                _ => vec![event.default_answer()],
+            };
+            for answer in answers {
+                session.answer(answer, &mut output).expect("it fits");
+            }
+        }
+        assert!(input.len() <= 12_288 + 64 || session.is_closed());
+    }
+    (output, deleted)
+}
+
+fuzz_target!(|octets: &[u8]| {
+    let Some((&first, octets)) = octets.split_first() else { return };
+    let config = Config::new("mail.example.org", Arc::new(SaslConfig::new(Secret::new([7; 32]))))
+        .with_mechanisms([Mechanism::Plain, Mechanism::Login])
+        .with_insecure_login(true);
+    let config = Arc::new(config);
+    assert_eq!(converse(&config, octets, usize::from(first / 16) + 1), converse(&config, octets, usize::MAX));
+});

@@ -1,0 +1,49 @@
+//! Whatever a client sends, however it is cut, a session that says yes to everything has the same conversation.
+#![no_main]
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use libfuzzer_sys::fuzz_target;
+use mail_wire::sasl::{Mechanism, SaslConfig};
+use mail_wire::{AccountId, CredentialAnswer, Secret};
+use smtp_proto::session::{Answer, Config, Event, Protocol, ServerSession};
+
+/// What was said, and what was taken as messages.
+fn converse(config: &Arc<Config>, octets: &[u8], cut: usize) -> (BytesMut, Vec<u8>) {
+    let mut session = ServerSession::new(Arc::clone(config));
+    let (mut input, mut output, mut messages) = (BytesMut::new(), BytesMut::new(), Vec::new());
+    for chunk in octets.chunks(cut) {
+        input.extend_from_slice(chunk);
+        while let Some(event) = session.next_event(&mut input).expect("every event is answered") {
+            let answer = match &event {
+                Event::Data(data) => {
+                    messages.extend_from_slice(data);
+                    continue;
+                }
+                Event::Rcpt(rcpt) => rcpt.accept(),
+                Event::EndOfData(end) => {
+                    messages.extend_from_slice(b"<end>");
+                    if end.replies > 1 { event.default_answer() } else { end.accept() }
+                }
+                Event::Credentials(_) => Answer::Credential(CredentialAnswer::Accepted(AccountId::new("ada"))),
+                _ => event.default_answer(),
+            };
+            session.answer(answer, &mut output).expect("it fits");
+        }
+        assert!(input.len() <= 12_288 + 64 || session.is_closed());
+    }
+    (output, messages)
+}
+
+fuzz_target!(|octets: &[u8]| {
+    let Some((&first, octets)) = octets.split_first() else { return };
+    let protocol = [Protocol::Smtp, Protocol::Lmtp, Protocol::Submission][usize::from(first % 3)];
+    let mut config = Config::new("mail.example.org".parse().expect("a name"), protocol);
+    config.auth_needs_tls = false;
+    config.mechanisms = vec![Mechanism::Plain, Mechanism::Login];
+    config.sasl = Arc::new(SaslConfig::new(Secret::new([7; 32])));
+    config.limits.message_size = 1000;
+    let config = Arc::new(config);
+    assert_eq!(converse(&config, octets, usize::from(first / 16) + 1), converse(&config, octets, usize::MAX));
+});

@@ -1,0 +1,57 @@
+//! What the contract kit wants to know of this store.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use mailstore_traits::contract::Factory;
+use store_sqlite::SqliteStore;
+use tempfile::TempDir;
+
+use crate::common::check_consistency;
+
+pub(crate) struct Sqlite {
+    /// Memory is the process's: it can be told only where nothing else runs.
+    alone: bool,
+    runtime: tokio::runtime::Runtime,
+    folders: Mutex<HashMap<PathBuf, TempDir>>,
+}
+
+impl Sqlite {
+    pub(crate) fn new(alone: bool) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        Self { alone, runtime, folders: Mutex::default() }
+    }
+}
+
+impl Factory for Sqlite {
+    type Store = SqliteStore;
+
+    async fn fresh(&self) -> SqliteStore {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mail.db");
+        self.folders.lock().unwrap().insert(path.clone(), folder);
+        SqliteStore::open(path).unwrap()
+    }
+
+    async fn reopen(&self, store: SqliteStore) -> Option<SqliteStore> {
+        let path = store.path().to_owned();
+        store.close().await;
+        check_consistency(&path);
+        Some(SqliteStore::open(path).unwrap())
+    }
+
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    fn memory_in_use(&self) -> Option<u64> {
+        if !self.alone {
+            return None;
+        }
+        // In pages of 4 KiB; only Linux tells it this way.
+        let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+        Some(pages.split_whitespace().nth(1)?.parse::<u64>().ok()? * 4096)
+    }
+}

@@ -1,0 +1,437 @@
+//! The contract kit bites: a store that breaks one promise fails the behaviours that are named for it.
+#![cfg(feature = "contract")]
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+use futures::future::poll_fn;
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use mailstore_traits::contract::{self, Declared, Factory, Outcome};
+use mailstore_traits::memory::{MemoryAccount, MemoryBlob, MemoryStage, MemoryStore};
+use mailstore_traits::*;
+
+/// What is wrong with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// Nothing: it shows that the wrapper is not what fails.
+    None,
+    /// UIDNEXT is made of the messages that are there.
+    UidNextOfThePresent,
+    /// A restart begins to count UIDs anew.
+    ForgetsUids,
+    /// UIDs are given out in one order and become visible in another, as with a database's sequence.
+    VisibleLate,
+    /// A move is a copy and then an expunge.
+    MovesInTwoSteps,
+    /// The watch begins when its stream is first read.
+    WatchesLate,
+    /// Flags are read, changed and written back without a lock.
+    WritesFlagsBack,
+    /// Flags are changed as the answers are read.
+    ChangesFlagsAsRead,
+    /// A page of changes ends where it is full.
+    CutsPages,
+    /// Changes since the future are none.
+    GuessesTheFuture,
+    /// A body is read from the mailbox chunk by chunk.
+    ReadsBodiesLate,
+    /// A body that is open holds a lock.
+    LocksWhileReading,
+    /// `only_deleted` is not looked at.
+    ExpungesWhatIsAsked,
+    /// All or nothing is each for itself.
+    CommitsHalf,
+    /// A renamed mailbox is a new one.
+    RenamesByCopy,
+}
+
+#[derive(Clone)]
+struct Broken {
+    inner: MemoryStore,
+    fault: Fault,
+    /// UIDs that are not to be seen yet.
+    hidden: Arc<Mutex<BTreeSet<Uid>>>,
+    lock: Arc<futures::lock::Mutex<()>>,
+}
+
+#[derive(Clone)]
+struct BrokenAccount {
+    inner: MemoryAccount,
+    store: Broken,
+}
+
+impl Factory for Fault {
+    type Store = Broken;
+
+    async fn fresh(&self) -> Broken {
+        Broken { inner: MemoryStore::new(), fault: *self, hidden: Arc::default(), lock: Arc::default() }
+    }
+
+    async fn reopen(&self, store: Broken) -> Option<Broken> {
+        if *self == Self::ForgetsUids { Some(self.fresh().await) } else { Some(store) }
+    }
+
+    fn declared(&self) -> Declared {
+        let mut declared = Declared::default();
+        declared.signal_within = Duration::from_millis(500);
+        declared.unhindered_within = Duration::from_secs(2);
+        declared.large_octets = 1_000_000;
+        declared.many_messages = 200;
+        declared
+    }
+}
+
+/// The memory store never waits.
+fn at_once<T>(work: impl Future<Output = T>) -> T {
+    work.now_or_never().expect("done at the first poll")
+}
+
+async fn let_go() {
+    let mut waited = false;
+    poll_fn(|cx: &mut Context<'_>| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    thread::sleep(Duration::from_millis(2));
+}
+
+impl MailStore for Broken {
+    type Account = BrokenAccount;
+    type Stage = MemoryStage;
+    type Blob = MemoryBlob;
+
+    fn features(&self) -> StoreFeatures {
+        self.inner.features()
+    }
+
+    async fn open(&self, account: &AccountId, actor: &Actor) -> Result<BrokenAccount> {
+        Ok(BrokenAccount { inner: self.inner.open(account, actor).await?, store: self.clone() })
+    }
+
+    async fn stage(&self, hint: SizeHint) -> Result<MemoryStage> {
+        self.inner.stage(hint).await
+    }
+
+    async fn read_blob(&self, blob: &MemoryBlob, range: ByteRange) -> Result<Body> {
+        self.inner.read_blob(blob, range).await
+    }
+
+    async fn deliver(&self, blob: &MemoryBlob, targets: Vec<Target>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+        self.inner.deliver(blob, targets, mode).await
+    }
+}
+
+impl BrokenAccount {
+    fn is(&self, fault: Fault) -> bool {
+        self.store.fault == fault
+    }
+
+    fn hidden(&self) -> UidSet {
+        self.store.hidden.lock().expect("no test panics with it").iter().copied().collect()
+    }
+}
+
+impl Account for BrokenAccount {
+    type Blob = MemoryBlob;
+    type Stage = MemoryStage;
+
+    fn features(&self) -> StoreFeatures {
+        self.inner.features()
+    }
+
+    fn list(&self, hint: ListHint) -> impl Stream<Item = Result<MailboxInfo>> + Send + 'static {
+        self.inner.list(hint)
+    }
+
+    async fn find(&self, name: &MailboxName) -> Result<MailboxId> {
+        self.inner.find(name).await
+    }
+
+    async fn status(&self, mailboxes: &[MailboxId]) -> Result<Vec<MailboxStatus>> {
+        let mut told = self.inner.status(mailboxes).await?;
+        for status in &mut told {
+            status.uid_next = self.snapshot(&status.id, false).await?.uid_next;
+        }
+        Ok(told)
+    }
+
+    async fn create(&self, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<CreatedMailbox> {
+        self.inner.create(name, special_use).await
+    }
+
+    async fn delete(&self, mailbox: &MailboxId) -> Result<()> {
+        self.inner.delete(mailbox).await
+    }
+
+    async fn rename(&self, from: &MailboxName, to: &MailboxName) -> Result<()> {
+        let Ok(old) = self.inner.find(from).await else { return self.inner.rename(from, to).await };
+        if !self.is(Fault::RenamesByCopy) || from.is_inbox() {
+            return self.inner.rename(from, to).await;
+        }
+        let new = self.inner.create(to, None).await?.id;
+        self.inner.move_messages(&old, &UidSet::all(), &new).await?;
+        self.inner.delete(&old).await
+    }
+
+    async fn set_subscribed(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
+        self.inner.set_subscribed(name, subscribed).await
+    }
+
+    async fn snapshot(&self, mailbox: &MailboxId, claim_recent: bool) -> Result<Snapshot> {
+        let mut snapshot = {
+            let hidden = self.store.hidden.lock().expect("no test panics with it");
+            let mut snapshot = at_once(self.inner.snapshot(mailbox, claim_recent))?;
+            snapshot.uids = snapshot.uids.difference(&hidden.iter().copied().collect());
+            snapshot
+        };
+        if self.is(Fault::UidNextOfThePresent) {
+            snapshot.uid_next = snapshot.uids.last().map_or(Some(Uid::MIN), Uid::next);
+        }
+        Ok(snapshot)
+    }
+
+    fn fetch_meta(
+        &self,
+        mailbox: &MailboxId,
+        uids: &UidSet,
+        fields: MetaFields,
+        filter: MetaFilter,
+    ) -> impl Stream<Item = Result<MessageMeta>> + Send + 'static {
+        self.inner.fetch_meta(mailbox, &uids.difference(&self.hidden()), fields, filter).boxed()
+    }
+
+    async fn open_body(&self, mailbox: &MailboxId, uid: Uid, range: ByteRange) -> Result<Body> {
+        let body = self.inner.open_body(mailbox, uid, range).await?;
+        if self.is(Fault::LocksWhileReading) {
+            let guard = Arc::clone(&self.store.lock).lock_owned().await;
+            let len = body.len();
+            return Ok(Body::new(len, Holding(body, guard)));
+        }
+        if !self.is(Fault::ReadsBodiesLate) {
+            return Ok(body);
+        }
+        let (account, mailbox) = (self.inner.clone(), mailbox.clone());
+        let pieces = stream::iter((0..body.len()).step_by(100_000)).then(move |at| {
+            let (account, mailbox) = (account.clone(), mailbox.clone());
+            async move {
+                let range = ByteRange::new(range.start + at, (100_000).min(range.len.map_or(u64::MAX, |len| len - at)));
+                let piece: Vec<bytes::Bytes> = account.open_body(&mailbox, uid, range).await?.try_collect().await?;
+                Ok(piece.concat().into())
+            }
+        });
+        Ok(Body::new(body.len(), pieces))
+    }
+
+    async fn changes_since(&self, mailbox: &MailboxId, since: ModSeq, page: usize) -> Result<Changes> {
+        let hidden = self.hidden();
+        if self.is(Fault::GuessesTheFuture) && since > self.inner.snapshot(mailbox, false).await?.highest_modseq {
+            return Ok(Changes::none(since));
+        }
+        let mut changes = self.inner.changes_since(mailbox, since, page).await?;
+        changes.changed.retain(|changed| !hidden.contains(changed.uid));
+        if self.is(Fault::CutsPages) && changes.changed.len() > page.max(1) {
+            changes.changed.truncate(page.max(1));
+            changes.up_to = changes.changed.last().map_or(changes.up_to, |last| last.modseq);
+            changes.more = true;
+        }
+        Ok(changes)
+    }
+
+    async fn stage(&self, hint: SizeHint) -> Result<MemoryStage> {
+        self.inner.stage(hint).await
+    }
+
+    async fn commit(&self, placements: Vec<Placement<MemoryBlob>>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+        if self.is(Fault::LocksWhileReading) {
+            drop(self.store.lock.lock().await);
+        }
+        if self.is(Fault::CommitsHalf) {
+            let placed = self.inner.commit(placements, Mode::PerTarget).await?;
+            let failed = placed.iter().find_map(|placed| placed.clone().err());
+            return if mode == Mode::PerTarget { Ok(placed) } else { failed.map_or(Ok(placed), Err) };
+        }
+        if !self.is(Fault::VisibleLate) {
+            return self.inner.commit(placements, mode).await;
+        }
+        let placed = {
+            let mut hidden = self.store.hidden.lock().expect("no test panics with it");
+            let placed = at_once(self.inner.commit(placements, mode))?;
+            hidden.extend(placed.iter().flatten().map(|placed| placed.uid));
+            placed
+        };
+        // The one that has the number and is slow.
+        if placed.iter().flatten().any(|placed| placed.uid.value() % 3 == 0) {
+            thread::sleep(Duration::from_millis(3));
+        }
+        for placed in placed.iter().flatten() {
+            self.store.hidden.lock().expect("no test panics with it").remove(&placed.uid);
+        }
+        Ok(placed)
+    }
+
+    fn store_flags(
+        &self,
+        mailbox: &MailboxId,
+        uids: &UidSet,
+        change: FlagChange,
+        unchanged_since: Option<ModSeq>,
+    ) -> impl Stream<Item = Result<FlagOutcome>> + Send + 'static {
+        let (account, mailbox, uids) = (self.inner.clone(), mailbox.clone(), uids.clone());
+        match self.store.fault {
+            Fault::ChangesFlagsAsRead => stream::once(async move {
+                account.store_flags(&mailbox, &uids, change, unchanged_since).collect::<Vec<_>>().await
+            })
+            .flat_map(stream::iter)
+            .boxed(),
+            Fault::WritesFlagsBack => {
+                let found = account.fetch_meta(&mailbox, &uids, MetaFields::ALL, MetaFilter::default());
+                let metas: Vec<Result<MessageMeta>> = at_once(found.collect());
+                thread::sleep(Duration::from_millis(2));
+                let answers = metas.into_iter().flatten().map(move |meta| {
+                    let flags = FlagChange::Replace(change.apply(&meta.flags));
+                    let unchanged = unchanged_since.is_none_or(|since| meta.modseq <= since);
+                    let stored = account.store_flags(&mailbox, &meta.uid.into(), flags, None);
+                    if unchanged {
+                        stored.boxed()
+                    } else {
+                        stream::iter([Ok(FlagOutcome::Failed(meta.uid.into()))]).boxed()
+                    }
+                });
+                stream::iter(answers.collect::<Vec<_>>()).flatten().boxed()
+            }
+            _ => account.store_flags(&mailbox, &uids, change, unchanged_since).boxed(),
+        }
+    }
+
+    async fn copy(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
+        self.inner.copy(source, uids, destination).await
+    }
+
+    async fn move_messages(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
+        if !self.is(Fault::MovesInTwoSteps) {
+            return self.inner.move_messages(source, uids, destination).await;
+        }
+        let mut moved = self.inner.copy(source, uids, destination).await?;
+        let_go().await;
+        moved.source_modseq = self.inner.expunge(source, uids, false).await?.1;
+        Ok(moved)
+    }
+
+    async fn expunge(&self, mailbox: &MailboxId, uids: &UidSet, only_deleted: bool) -> Result<(UidSet, ModSeq)> {
+        self.inner.expunge(mailbox, uids, only_deleted && !self.is(Fault::ExpungesWhatIsAsked)).await
+    }
+
+    async fn watch(&self, mailboxes: &[MailboxId]) -> Result<impl Stream<Item = MailboxId> + Send + 'static> {
+        let (account, mailboxes) = (self.inner.clone(), mailboxes.to_vec());
+        if self.is(Fault::WatchesLate) {
+            let late = async move {
+                account.watch(&mailboxes).await.map_or_else(|_| stream::empty().boxed(), StreamExt::boxed)
+            };
+            return Ok(stream::once(late).flatten().boxed());
+        }
+        Ok(self.inner.watch(&mailboxes).await?.boxed())
+    }
+
+    async fn lease_maildrop(&self, mailbox: &MailboxId) -> Result<MaildropLease> {
+        self.inner.lease_maildrop(mailbox).await
+    }
+
+    async fn quota_roots(&self, mailbox: &MailboxId) -> Result<Vec<QuotaRoot>> {
+        self.inner.quota_roots(mailbox).await
+    }
+
+    async fn set_quota(&self, root: &str, limits: &[(QuotaResource, u64)]) -> Result<QuotaRoot> {
+        self.inner.set_quota(root, limits).await
+    }
+}
+
+/// A body with a lock that it holds to its end.
+struct Holding(Body, #[allow(dead_code, reason = "held")] futures::lock::OwnedMutexGuard<()>);
+
+impl Stream for Holding {
+    type Item = Result<bytes::Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(cx)
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "what the kit says of a fault is worth reading")]
+#[track_caller]
+fn fails(fault: Fault, behaviours: &[&str]) {
+    for behaviour in behaviours {
+        let report = contract::run_one(fault, behaviour);
+        match report.outcome(behaviour) {
+            Some(Outcome::Failed(why)) => println!("{fault:?}, {behaviour}: {why}"),
+            outcome => panic!("{fault:?} was not found out by {behaviour}: {outcome:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_wrapper_alone_keeps_the_contract() {
+    contract::run(Fault::None).assert_passed();
+}
+
+#[test]
+fn uids_that_are_used_again_are_found() {
+    fails(Fault::UidNextOfThePresent, &["uid_next_is_larger_than_all_uids_ever_given_out"]);
+    fails(Fault::ForgetsUids, &["a_uid_is_never_used_again", "modification_sequences_survive_a_restart"]);
+}
+
+#[test]
+fn uids_that_become_visible_late_are_found() {
+    fails(Fault::VisibleLate, &["what_is_seen_is_never_preceded_later"]);
+}
+
+#[test]
+fn a_move_in_two_steps_is_found() {
+    fails(Fault::MovesInTwoSteps, &["a_move_is_one_step", "a_dropped_future_leaves_all_or_nothing"]);
+    fails(Fault::MovesInTwoSteps, &["of_two_moves_one_wins", "a_copy_over_quota_copies_nothing"]);
+}
+
+#[test]
+fn a_lost_signal_is_found() {
+    fails(Fault::WatchesLate, &["a_write_by_another_handle_is_signalled"]);
+}
+
+#[test]
+fn flags_that_are_not_changed_in_one_step_are_found() {
+    fails(Fault::WritesFlagsBack, &["concurrent_adds_are_all_kept", "of_two_conditional_stores_one_wins"]);
+    fails(Fault::WritesFlagsBack, &["two_threads_are_one_history"]);
+    fails(Fault::ChangesFlagsAsRead, &["a_dropped_future_leaves_all_or_nothing"]);
+}
+
+#[test]
+fn a_feed_that_is_not_exact_is_found() {
+    fails(Fault::CutsPages, &["no_page_ends_inside_a_modification_sequence", "random_histories_agree_with_the_model"]);
+    fails(Fault::GuessesTheFuture, &["too_old_is_never_half_an_answer"]);
+}
+
+#[test]
+fn bodies_that_depend_on_others_are_found() {
+    fails(Fault::ReadsBodiesLate, &["an_open_body_outlives_its_message"]);
+    fails(Fault::LocksWhileReading, &["a_slow_reader_blocks_no_writer"]);
+}
+
+#[test]
+fn what_is_done_by_half_or_too_much_is_found() {
+    fails(Fault::ExpungesWhatIsAsked, &["only_deleted_messages_are_expunged"]);
+    fails(Fault::ExpungesWhatIsAsked, &["random_histories_agree_with_the_model"]);
+    fails(Fault::CommitsHalf, &["a_commit_of_many_is_in_order_and_whole", "over_quota_changes_nothing"]);
+    fails(Fault::RenamesByCopy, &["a_rename_keeps_all_but_the_name", "a_rename_takes_the_children_along"]);
+}
+
+#[test]
+fn a_behaviour_that_does_not_exist_fails() {
+    let report = contract::run_one(Fault::None, "no such thing");
+    assert_eq!(report.failed().count(), 1);
+}

@@ -1,0 +1,246 @@
+//! A POP3 server over sockets, TLS and a [`MailStore`].
+//!
+//! The maildrop is the account's INBOX. A session holds it alone ([`lease_maildrop`](mailstore_traits::Account::lease_maildrop)),
+//! and lets it go when it ends, however it ends; IMAP and delivery go on meanwhile. Messages are removed by UID, at QUIT and
+//! at no other time.
+
+mod connection;
+mod error;
+mod maildrop;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use mail_wire::io::{DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
+use mail_wire::sasl::{Mechanism, SaslConfig};
+use mailstore_traits::{Authenticator, MailStore};
+use tokio::net::TcpListener;
+
+use crate::limits::{Limits, Timeouts};
+use crate::session::Config;
+
+/// A POP3 server. A clone is the same server; one can serve several listeners.
+#[derive(Debug)]
+pub struct Server<S, A> {
+    shared: Arc<Shared<S, A>>,
+}
+
+impl<S, A> Clone for Server<S, A> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+/// What the connections of a server have in common.
+#[derive(Debug)]
+struct Shared<S, A> {
+    config: Arc<Config>,
+    options: ServeOptions,
+    driver: DriverOptions,
+    tls: Option<TlsConfig>,
+    implicit_tls: bool,
+    proxy_protocol: bool,
+    with_lease: bool,
+    mark_seen: bool,
+    store: S,
+    authenticator: A,
+}
+
+impl Server<(), ()> {
+    /// Begins a server of that name: what the greeting and the farewell call it.
+    pub fn builder(host_name: &str) -> ServerBuilder {
+        ServerBuilder {
+            host_name: host_name.to_owned(),
+            tls: None,
+            implicit_tls: false,
+            allow_insecure_login: false,
+            proxy_protocol: false,
+            with_lease: true,
+            mark_seen: false,
+            sasl: None,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            max_connections: ServeOptions::default().max_connections,
+            driver: DriverOptions::default(),
+        }
+    }
+}
+
+/// What a server is to be like.
+#[derive(Debug)]
+pub struct ServerBuilder {
+    host_name: String,
+    tls: Option<TlsConfig>,
+    implicit_tls: bool,
+    allow_insecure_login: bool,
+    proxy_protocol: bool,
+    with_lease: bool,
+    mark_seen: bool,
+    sasl: Option<SaslConfig>,
+    limits: Limits,
+    timeouts: Timeouts,
+    max_connections: usize,
+    driver: DriverOptions,
+}
+
+impl ServerBuilder {
+    /// The certificate. With it STLS is offered; without it nobody can log in, unless
+    /// [`allow_insecure_login`](Self::allow_insecure_login) says otherwise.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// TLS from the first octet on, as on port 995 (RFC 8314 §3.2), in place of STLS. Needs [`tls`](Self::tls).
+    #[must_use]
+    pub fn implicit_tls(mut self, implicit: bool) -> Self {
+        self.implicit_tls = implicit;
+        self
+    }
+
+    /// Takes logins without TLS, where anybody on the way reads the password. For tests.
+    #[must_use]
+    pub fn allow_insecure_login(mut self, allowed: bool) -> Self {
+        self.allow_insecure_login = allowed;
+        self
+    }
+
+    /// Every connection begins with a PROXY header, version 1 or 2, and comes from where it says. Only for a listener that
+    /// nobody but the proxy reaches (attack row R2).
+    #[must_use]
+    pub fn proxy_protocol(mut self, demanded: bool) -> Self {
+        self.proxy_protocol = demanded;
+        self
+    }
+
+    /// Serves a store that cannot lend a maildrop
+    /// ([`StoreFeatures::maildrop_lease`](mailstore_traits::StoreFeatures::maildrop_lease)). Two sessions may then be about
+    /// one maildrop, which RFC 1939 §4 forbids; UIDs keep them from removing each other's messages. Without this such a
+    /// store's logins are refused. A store that can lend is always asked to.
+    #[must_use]
+    pub fn without_lease(mut self) -> Self {
+        self.with_lease = false;
+        self
+    }
+
+    /// Whether RETR sets `\Seen`, for those who read the same mail by IMAP. It does not unless it is said: a program that
+    /// fetches everything has shown nothing to anybody. TOP never does.
+    #[must_use]
+    pub fn mark_seen(mut self, mark: bool) -> Self {
+        self.mark_seen = mark;
+        self
+    }
+
+    /// What SASL exchanges are given, the key for decoy salts above all. A key that lasts as long as the process, unless
+    /// it is said; with SCRAM keep one with the passwords ([`SaslConfig::new`]).
+    #[must_use]
+    pub fn sasl(mut self, sasl: SaslConfig) -> Self {
+        self.sasl = Some(sasl);
+        self
+    }
+
+    /// Other limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Other times to wait.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// The most connections at a time: 1,000 (attack row C3).
+    #[must_use]
+    pub fn max_connections(mut self, most: usize) -> Self {
+        self.max_connections = most;
+        self
+    }
+
+    /// Other sizes and times for reading, writing and handshakes.
+    #[must_use]
+    pub fn driver_options(mut self, options: DriverOptions) -> Self {
+        self.driver = options;
+        self
+    }
+
+    /// The server of a store that knows its users itself.
+    pub fn build<S: MailStore + Authenticator>(self, store: S) -> Server<S, S> {
+        let authenticator = store.clone();
+        self.build_with(store, authenticator)
+    }
+
+    /// The server of a store, and of something else that knows the users.
+    pub fn build_with<S: MailStore, A: Authenticator>(self, store: S, authenticator: A) -> Server<S, A> {
+        // The strongest first; of those with a password or a token, what the host can check.
+        let mechanisms = Mechanism::ALL.into_iter().filter(|mechanism| match mechanism {
+            Mechanism::Plain | Mechanism::Login => true,
+            Mechanism::ScramSha256 => authenticator.scram(),
+            Mechanism::OauthBearer | Mechanism::Xoauth2 => authenticator.tokens(),
+            _ => false,
+        });
+        let config = Config::new(&self.host_name, Arc::new(self.sasl.unwrap_or_else(SaslConfig::from_os_random)))
+            .with_limits(self.limits)
+            .with_timeouts(self.timeouts)
+            .with_mechanisms(mechanisms)
+            .with_start_tls(self.tls.is_some() && !self.implicit_tls)
+            .with_insecure_login(self.allow_insecure_login);
+        // In TLS from the first octet on there is nobody who could read it.
+        let busy = if self.implicit_tls { &b""[..] } else { b"-ERR [SYS/TEMP] too many connections\r\n" };
+        Server {
+            shared: Arc::new(Shared {
+                config: Arc::new(config),
+                options: ServeOptions::default().with_max_connections(self.max_connections, busy),
+                driver: self.driver,
+                tls: self.tls,
+                implicit_tls: self.implicit_tls,
+                proxy_protocol: self.proxy_protocol,
+                with_lease: self.with_lease,
+                mark_seen: self.mark_seen,
+                store,
+                authenticator,
+            }),
+        }
+    }
+}
+
+impl<S: MailStore, A: Authenticator> Server<S, A> {
+    /// Serves for ever.
+    ///
+    /// # Errors
+    /// As [`serve_with_shutdown`](Self::serve_with_shutdown).
+    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        self.serve_with_shutdown(listener, Shutdown::never()).await
+    }
+
+    /// Serves until the word to shut down. Sessions are then told so and closed, a message that is being sent is finished
+    /// if it takes no longer than [`ServeOptions::shutdown_grace`], and nothing is removed but what a QUIT has asked for.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] if TLS is to come first and there is no certificate. Trouble with single connections
+    /// ends those.
+    pub async fn serve_with_shutdown(&self, listener: TcpListener, shutdown: Shutdown) -> io::Result<()> {
+        let Shared { options, implicit_tls, tls, .. } = &*self.shared;
+        if *implicit_tls && tls.is_none() {
+            let words = "TLS from the first octet on needs a certificate: call tls() on the builder";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
+        }
+        mail_wire::io::serve(listener, options.clone(), shutdown.clone(), |socket, peer| {
+            let (shared, shutdown) = (Arc::clone(&self.shared), shutdown.clone());
+            async move { connection::serve(&shared, socket, peer, shutdown).await }
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Serves one connection that the host has accepted itself: from a socket of another kind, or behind a filter of its
+    /// own. `peer` is for the log. Neither the cap on connections nor a PROXY header is looked at.
+    pub async fn serve_link(&self, link: Link, peer: SocketAddr, shutdown: Shutdown) {
+        connection::serve_link(&self.shared, link, peer, shutdown).await;
+    }
+}
