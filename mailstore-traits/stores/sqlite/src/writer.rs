@@ -53,7 +53,7 @@ pub(crate) struct News {
     pub(crate) mailboxes: BTreeMap<i64, i64>,
     /// Accounts whose list has changed, by row, with the list's version.
     pub(crate) accounts: BTreeMap<i64, i64>,
-    /// How many commits the database has seen.
+    /// How many commits the database has seen; 0 if this one failed.
     pub(crate) commits: i64,
 }
 
@@ -268,6 +268,9 @@ impl Inner {
             if let Some(error) = &error {
                 tracing::error!(%error, works = jobs.len(), "a commit failed");
                 roll_back(conn);
+                // Else the lock file's mark would run ahead of the database, and a restart would take it for an older
+                // copy: new UIDVALIDITYs, and every client fetches all its mail again.
+                news.commits = 0;
                 jobs.iter_mut().for_each(|job| job.commit_failed(error));
             } else {
                 self.commits.fetch_add(1, Ordering::Relaxed);
@@ -443,6 +446,23 @@ mod tests {
         held.send(()).unwrap();
         assert_eq!([endings.recv().unwrap(), endings.recv().unwrap()], [false, false]);
         assert_eq!(rows(&writer), 0);
+    }
+
+    #[test]
+    fn a_commit_that_fails_is_not_counted_in_the_news() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(
+            "PRAGMA foreign_keys = ON; CREATE TABLE service (commits); INSERT INTO service VALUES (0); \
+             CREATE TABLE t (x INTEGER PRIMARY KEY); CREATE TABLE u (x REFERENCES t DEFERRABLE INITIALLY DEFERRED)",
+        )
+        .unwrap();
+        let (told, counts) = mpsc::channel();
+        let (writer, _thread) = Writer::start(conn, 4, move |news| told.send(news.commits).unwrap()).unwrap();
+        block_on(writer.run(|_| Ok(()))).unwrap();
+        // As a full disk does in a small transaction: each piece of work goes well, and then COMMIT does not.
+        block_on(writer.run(|tx| Ok(tx.conn.execute("INSERT INTO u VALUES (7)", [])?))).unwrap_err();
+        block_on(writer.run(|_| Ok(()))).unwrap();
+        assert_eq!(counts.try_iter().collect::<Vec<_>>(), [1, 0, 2]);
     }
 
     #[test]
