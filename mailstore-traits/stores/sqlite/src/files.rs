@@ -51,11 +51,12 @@ impl Files {
     /// Makes the file for a body. Blocks.
     pub(crate) fn create(&self, key: &Key) -> Result<File> {
         let path = self.path(key);
-        let create = || OpenOptions::new().write(true).create_new(true).open(&path);
+        let create = || private_file().write(true).create_new(true).open(&path);
         match create() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let _making = lock(&self.making);
-                fs::create_dir(self.sub_folder(key))
+                private_folder()
+                    .create(self.sub_folder(key))
                     .or_else(|error| if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })
                     .and_then(|()| sync_folder(&self.folder))
                     .and_then(|()| create())
@@ -106,6 +107,24 @@ impl Files {
     pub(crate) fn is_held(&self, key: &Key) -> bool {
         lock(&self.live).contains_key(key)
     }
+}
+
+/// How a file is made: for its owner alone, whatever the umask, for mail is nobody else's to read.
+pub(crate) fn private_file() -> OpenOptions {
+    #[cfg_attr(not(unix), expect(unused_mut))]
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// How a folder is made: for its owner alone.
+pub(crate) fn private_folder() -> fs::DirBuilder {
+    #[cfg_attr(not(unix), expect(unused_mut))]
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
 }
 
 /// A name in a folder is durable once the folder is. Windows has no such call and needs none.

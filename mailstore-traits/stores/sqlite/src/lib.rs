@@ -30,6 +30,8 @@
 //! | `mail.db.lock` | held by the one server; a mark of how many commits the database has seen |
 //! | `mail.db.tools` | held by tools that have the store open beside the server |
 //!
+//! On Unix all of it is made for its owner alone, whatever the umask; a mode that was changed afterwards is left.
+//!
 //! # What it promises
 //!
 //! - **Durable before it answers.** SQLite runs with a write-ahead log and `synchronous=FULL`; a body's file, and its

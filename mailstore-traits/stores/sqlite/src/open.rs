@@ -1,13 +1,13 @@
 //! Opening a store: whose file it is, who owns it, and whether it is the newest copy.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
 use crate::OpenError;
-use crate::files::sync_folder;
+use crate::files::{private_file, private_folder, sync_folder};
 use crate::options::Options;
 use crate::schema::{Form, MIGRATIONS, identify, migrate};
 
@@ -55,7 +55,7 @@ impl OwnerLock {
 
 /// Opens a lock file; it is never removed, for whoever waits for it would hold another file then.
 pub(crate) fn open_lock(path: &Path) -> Result<File, OpenError> {
-    OpenOptions::new()
+    private_file()
         .read(true)
         .write(true)
         .create(true)
@@ -86,6 +86,16 @@ pub(crate) fn open_database(path: &Path, options: &Options) -> Result<(Connectio
         check_form(&connect(path, options).map_err(sql)?, path)?;
     }
     let lock = if options.shared { None } else { Some(OwnerLock::take(path)?) };
+    // SQLite gives the log and the shared memory the mode of the database, and the database that of the umask: so it is
+    // made first, an empty file, which is a new database.
+    drop(
+        private_file()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(|error| OpenError::from_io(path, error))?,
+    );
     let mut conn = connect(path, options).map_err(sql)?;
     check_form(&conn, path)?;
     migrate(&mut conn, MIGRATIONS).map_err(sql)?;
@@ -100,7 +110,7 @@ pub(crate) fn open_database(path: &Path, options: &Options) -> Result<(Connectio
     }
     let folder = beside(path, ".bodies");
     if !folder.is_dir() {
-        fs::create_dir_all(&folder).map_err(|error| OpenError::from_io(&folder, error))?;
+        private_folder().recursive(true).create(&folder).map_err(|error| OpenError::from_io(&folder, error))?;
         sync_folder(parent(path)).map_err(|error| OpenError::from_io(&folder, error))?;
     }
     Ok((conn, lock))

@@ -94,6 +94,35 @@ fn a_file_or_folder_that_is_read_only() {
     SqliteStore::open(&path).unwrap();
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_made_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, path) = folder();
+    let store = SqliteStore::options().inline_octets(1).open(&path).unwrap();
+    deliver(&store, b"in a file").await.unwrap();
+    let mut seen = Vec::new();
+    let mut ahead = vec![folder.path().to_owned()];
+    while let Some(next) = ahead.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            seen.push(entry.path());
+            assert_eq!(mode & 0o077, 0, "{}: {mode:o}", entry.path().display());
+            if entry.path().is_dir() {
+                ahead.push(entry.path());
+            }
+        }
+    }
+    // Database, log, shared memory, two lock files, the bodies' folder, one in it, and the body.
+    assert_eq!(seen.len(), 8, "{seen:?}");
+    // What an operator has chosen to share stays as it is.
+    drop(store);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).unwrap();
+    drop(SqliteStore::open(&path).unwrap());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+}
+
 #[tokio::test]
 async fn a_second_owner_until_the_first_has_gone() {
     let (_folder, path) = folder();
