@@ -7,6 +7,10 @@ use crate::error::{Failure, Outcome, reason};
 use crate::name::{Address, Domain};
 use crate::options::{Listen, Options, Size, StoreChoice};
 
+/// "25 MB of attachments" is what people are told they may send. In base64, in lines of 76 octets, 25 MiB become 34.2 MiB; the
+/// rest is for the text beside them.
+const DEFAULT_MESSAGE_SIZE: Size = Size(36 << 20);
+
 /// What a listener speaks, to whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -94,7 +98,7 @@ impl Place {
             store: options.store.clone().unwrap_or_else(|| StoreChoice::Sqlite(data.join("mail.sqlite"))),
             data,
             domains: options.domain.clone(),
-            max_message_size: options.max_message_size.unwrap_or(Size(25 << 20)),
+            max_message_size: options.max_message_size.unwrap_or(DEFAULT_MESSAGE_SIZE),
             log: options.log.clone(),
         }
     }
@@ -285,6 +289,14 @@ mod tests {
             "pop3s 127.0.0.1:2995",
         ];
         assert_eq!(addresses(&Options::default()), expected);
+    }
+
+    #[test]
+    fn attachments_of_25_mib_pass_by_default() {
+        let encoded = (25_u64 << 20).div_ceil(3) * 4;
+        let lines = encoded + encoded.div_ceil(76) * 2;
+        let Size(most) = Settings::new(&Options::default()).unwrap().place.max_message_size;
+        assert!(lines + (1 << 20) < most, "{lines} of {most}");
     }
 
     #[test]
