@@ -81,8 +81,8 @@ impl Servers {
         let builder = smtp_proto::Server::builder(self.host_name.clone());
         let builder = match role {
             Role::Lmtp => builder.lmtp(),
-            Role::Submission | Role::Submissions => builder.submission(),
-            Role::Smtp | Role::Pop3 | Role::Pop3s => builder,
+            Role::Submission | Role::Submissions => builder.submission().configure(be_lenient),
+            Role::Smtp | Role::Pop3 | Role::Pop3s => builder.configure(be_lenient),
         };
         let mut limits = smtp_proto::Limits::default();
         limits.message_size = self.max_message_size;
@@ -118,5 +118,66 @@ impl Servers {
             .with_scram_iterations(SCRAM_ITERATIONS)
             .with_scram_salt_length(SALT_LEN)
             .with_name_folding(fold))
+    }
+}
+
+/// What real senders get wrong without meaning harm: mail programs, and devices that scan or report by mail, write
+/// `MAIL FROM: <a@b>`; Windows machines greet with their own name, `EHLO FRONT_DESK`. To refuse either is to lose mail that
+/// every other server takes. LMTP's peer is a mail server of ours, which does neither.
+fn be_lenient(config: &mut smtp_proto::Config) {
+    config.dialect.leniency.space_after_colon = true;
+    config.dialect.leniency.underscore_in_hello = true;
+}
+
+#[cfg(test)]
+mod tests {
+    use mailstore_traits::memory::MemoryStore;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::data::DataFolder;
+    use crate::options::Options;
+
+    /// The last reply to these lines, sent one after the other.
+    async fn ask(role: Role, lines: &[&str]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::new(&Options::default()).unwrap();
+        let data = DataFolder::open_or_make(folder.path()).unwrap();
+        let certificate = crate::tls::self_signed(&data, &settings.domains, &settings.hostname).unwrap();
+        let servers = Servers::new(&settings, &certificate, Accounts::open(folder.path()).unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (handle, shutdown) = Shutdown::channel();
+        tokio::spawn(servers.serve(role, MemoryStore::new(), listener, shutdown).unwrap());
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut last = String::new();
+        for line in [""].iter().chain(lines) {
+            if !line.is_empty() {
+                client.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+            }
+            last.clear();
+            while !last.ends_with("\r\n") || last.lines().last().unwrap().as_bytes()[3] == b'-' {
+                let mut octets = [0; 1024];
+                let count = client.read(&mut octets).await.unwrap();
+                assert!(count > 0, "closed after {last}");
+                last.push_str(std::str::from_utf8(&octets[..count]).unwrap());
+            }
+        }
+        handle.shut_down();
+        last
+    }
+
+    #[tokio::test]
+    async fn mail_programs_and_devices_are_forgiven_what_all_servers_forgive() {
+        let told = ask(Role::Smtp, &["EHLO FRONT_DESK", "MAIL FROM: <scan@printer.example>"]).await;
+        assert!(told.starts_with("250 "), "{told}");
+        let told = ask(Role::Submission, &["EHLO FRONT_DESK"]).await;
+        assert!(told.starts_with("250-"), "{told}");
+        // Not "501 syntax error": it is read, and needs a login.
+        let told = ask(Role::Submission, &["EHLO pc", "MAIL FROM: <ada@localhost>"]).await;
+        assert!(told.starts_with("530 "), "{told}");
+        let told = ask(Role::Lmtp, &["LHLO FRONT_DESK"]).await;
+        assert!(told.starts_with("501 "), "{told}");
     }
 }
