@@ -66,6 +66,9 @@ pub(crate) struct Keeper {
     pub(crate) writer: Writer,
     pub(crate) files: Arc<Files>,
     pub(crate) grace: Duration,
+    /// Not with an older copy, or an empty file in the database's place: what it does not know may be all that is left of
+    /// somebody's mail, or belong to the database that is about to be put back.
+    pub(crate) sweeps: bool,
     /// Tools that have the store open beside the owner hold this shared: their bodies are not known here.
     pub(crate) tools: File,
 }
@@ -80,7 +83,7 @@ impl Keeper {
         loop {
             // Nothing is collected under a tool's feet; it has its turn later.
             if self.tools.try_lock().is_ok() {
-                if since_sweep >= SWEEP {
+                if self.sweeps && since_sweep >= SWEEP {
                     self.sweep();
                     since_sweep = Duration::ZERO;
                 }

@@ -101,7 +101,8 @@
 //!
 //! A database that was restored from an older copy would give UIDs out again that clients know as other messages. The
 //! store finds this out if `mail.db.lock` was left in its place: the mark in it says that the database has been further.
-//! It then gives every mailbox a new UIDVALIDITY, and clients load afresh. If the whole folder was restored, or moved to
+//! It then gives every mailbox a new UIDVALIDITY, and clients load afresh; files of bodies that it does not know are not
+//! cleared away before the next start, should it have been the wrong copy, or none. If the whole folder was restored, or moved to
 //! another machine, nothing can show it: open it once with [`Options::restored`].
 //!
 //! # Limits

@@ -87,7 +87,7 @@ impl SqliteStore {
     pub(crate) fn open_with(path: &Path, options: Options) -> Result<Self, OpenError> {
         let (conn, mut lock) = open_database(path, &options)?;
         let sql = |error| OpenError::from_sql(path, error);
-        renumber_if_restored(&conn, lock.as_mut(), &options).map_err(sql)?;
+        let restored = renumber_if_restored(&conn, lock.as_mut(), &options).map_err(sql)?;
         let reader = || -> rusqlite::Result<Connection> {
             let conn = connect(path, &options)?;
             conn.pragma_update(None, "query_only", true)?;
@@ -127,6 +127,7 @@ impl SqliteStore {
                 writer: writer.clone(),
                 files: Arc::clone(&files),
                 grace: options.body_grace,
+                sweeps: !restored,
                 tools,
             };
             askers.push(keeper.start().map_err(io)?);
@@ -178,18 +179,30 @@ impl SqliteStore {
 }
 
 /// Gives every mailbox a new UIDVALIDITY if this database is an older copy: it has seen fewer commits than the lock file
-/// tells of. UIDs that were given out since the copy was made would be given out again, to other messages.
+/// tells of. UIDs that were given out since the copy was made would be given out again, to other messages. Says whether
+/// it did.
 fn renumber_if_restored(
     conn: &Connection,
     mut lock: Option<&mut OwnerLock>,
     options: &Options,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let commits: i64 = conn.query_row("SELECT commits FROM service", [], |row| row.get(0))?;
     let mark = lock.as_mut().map_or(0, |lock| lock.mark());
     if commits >= mark && !options.restored {
-        return Ok(());
+        // Tools may have gone further, and from now on clients see what they did.
+        if let Some(lock) = lock
+            && commits > mark
+        {
+            lock.set_mark(commits);
+        }
+        return Ok(false);
     }
-    tracing::warn!(commits, mark, "the store was restored from an older copy: every mailbox gets a new UIDVALIDITY");
+    tracing::warn!(
+        commits,
+        mark,
+        "the store was restored from an older copy: every mailbox gets a new UIDVALIDITY, and files of bodies that it \
+         does not know are kept until the next start"
+    );
     let tx = conn.unchecked_transaction()?;
     let now = mailstore_traits::Timestamp::now().unix_seconds().clamp(1, i64::from(u32::MAX));
     tx.execute(
@@ -203,7 +216,8 @@ fn renumber_if_restored(
          commits = ?",
         [now, mark.max(commits).saturating_add(1)],
     )?;
-    tx.commit()
+    tx.commit()?;
+    Ok(true)
 }
 
 impl Inner {

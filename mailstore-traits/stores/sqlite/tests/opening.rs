@@ -270,6 +270,48 @@ async fn an_older_copy_put_back_gets_new_uid_validities() {
 }
 
 #[tokio::test]
+async fn an_older_copy_is_found_out_also_when_it_was_a_tool_that_went_further() {
+    let (folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    let place = inbox(&account(&store).await).await;
+    store.close().await;
+    let tool = SqliteStore::options().shared().open(&path).unwrap();
+    let copy = folder.path().join("copy.db");
+    Connection::open(&path).unwrap().execute("VACUUM INTO ?", [copy.to_str().unwrap()]).unwrap();
+    let lost = deliver(&tool, b"imported, and lost").await.unwrap();
+    tool.close().await;
+    // Clients see it, and nothing is written meanwhile.
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(account(&store).await.snapshot(&place, false).await.unwrap().uid_validity, lost.uid_validity);
+    store.close().await;
+    fs::copy(&copy, &path).unwrap();
+
+    let store = SqliteStore::open(&path).unwrap();
+    assert!(account(&store).await.snapshot(&place, false).await.unwrap().uid_validity > lost.uid_validity);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn bodies_wait_for_a_database_that_is_missing() {
+    let (folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    deliver(&store, &octets(100_000)).await.unwrap();
+    store.close().await;
+    // A restore that was begun with the server already up again, or a database moved away to look at it.
+    let away = folder.path().join("away.db");
+    fs::rename(&path, &away).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    store.close().await;
+    assert_eq!(body_files(&path), 1, "swept for a database that knows nothing of it");
+    fs::rename(&away, &path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    let account = account(&store).await;
+    let inbox = inbox(&account).await;
+    assert_eq!(read(&account, &inbox, uid(1), ByteRange::WHOLE).await.unwrap(), octets(100_000));
+}
+
+#[tokio::test]
 async fn another_users_account_is_not_there() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
