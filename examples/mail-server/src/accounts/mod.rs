@@ -135,17 +135,24 @@ impl Accounts {
         })
     }
 
-    /// Removes an account and its passwords. `mail_kept` is remembered for the next one of that name.
-    pub(crate) fn remove(&self, name: &Address, mail_kept: bool) -> Result<()> {
+    /// Removes an account and its passwords, and remembers that its mail is still there.
+    pub(crate) fn remove(&self, name: &Address) -> Result<()> {
         self.change(|db| {
             if db.execute("DELETE FROM account WHERE name = ?1", [name.as_str()])? == 0 {
                 return Ok(Err(AccountsError::NoAccount(name.clone())));
             }
-            if mail_kept {
-                db.execute("INSERT OR IGNORE INTO removed (name) VALUES (?1)", [name.as_str()])?;
-            }
-            Ok(Ok(()))
+            db.execute("INSERT OR IGNORE INTO removed (name) VALUES (?1)", [name.as_str()]).map(|_| Ok(()))
         })
+    }
+
+    /// Whether an account of that name was removed and its mail kept.
+    pub(crate) fn left_mail(&self, name: &Address) -> Result<bool> {
+        self.read(|db| db.prepare("SELECT 1 FROM removed WHERE name = ?1")?.exists([name.as_str()]))
+    }
+
+    /// Forgets that there was mail: it has been removed, too.
+    pub(crate) fn mail_is_gone(&self, name: &Address) -> Result<()> {
+        self.change(|db| db.execute("DELETE FROM removed WHERE name = ?1", [name.as_str()]).map(|_| Ok(())))
     }
 
     /// Fails unless there is such an account.
@@ -422,10 +429,14 @@ mod tests {
         // Another process sees it, and works beside this one.
         let other = Accounts::open(folder.path()).unwrap();
         assert_eq!(other.list().unwrap().len(), 1);
-        other.remove(&address("ada"), true).unwrap();
+        other.remove(&address("ada")).unwrap();
         assert!(accounts.list().unwrap().is_empty());
-        assert!(matches!(accounts.remove(&address("ada"), true), Err(AccountsError::NoAccount(_))));
+        assert!(matches!(accounts.remove(&address("ada")), Err(AccountsError::NoAccount(_))));
+        assert!(accounts.left_mail(&address("ada")).unwrap());
         assert!(accounts.add(&address("ada"), &secret("three")).unwrap(), "its mail was kept");
+        accounts.remove(&address("ada")).unwrap();
+        accounts.mail_is_gone(&address("ada")).unwrap();
+        assert!(!accounts.add(&address("ada"), &secret("four")).unwrap(), "its mail was not");
         assert!(!accounts.wants_first().unwrap());
     }
 
@@ -491,7 +502,7 @@ mod tests {
         assert!(accounts.wants_first().unwrap());
         accounts.add(&address("me"), &secret("one")).unwrap();
         accounts.first_made(&address("me")).unwrap();
-        accounts.remove(&address("me"), false).unwrap();
+        accounts.remove(&address("me")).unwrap();
         assert!(!accounts.wants_first().unwrap());
     }
 }
