@@ -39,6 +39,9 @@ enum Broken {
     Proxy(#[from] ProxyError),
     #[error("PROXY header: none within its time")]
     NoProxyHeader,
+    /// A greeting in clear text is not what was asked for.
+    #[error("TLS is to come first, and there is no certificate")]
+    NoCertificate,
     /// In the middle of a message: what is short must not look whole.
     #[error("store, in the middle of a message: {0}")]
     Store(#[from] StoreError),
@@ -80,7 +83,7 @@ pub(super) async fn serve_link<S: MailStore, A: Authenticator>(
     connection.held = None;
     match ended {
         Ok(()) => connection.driver.close().await,
-        Err(error @ (Broken::Store(_) | Broken::ShortMessage | Broken::Usage(_))) => {
+        Err(error @ (Broken::Store(_) | Broken::ShortMessage | Broken::Usage(_) | Broken::NoCertificate)) => {
             tracing::error!(%peer, %error, "POP3 connection cut off");
         }
         Err(error) => tracing::debug!(%peer, %error, "POP3 connection broken"),
@@ -130,7 +133,8 @@ struct Connection<'a, S: MailStore, A> {
 
 impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     async fn converse(&mut self) -> Result<(), Broken> {
-        if let (true, Some(tls)) = (self.shared.implicit_tls, &self.shared.tls) {
+        if self.shared.implicit_tls {
+            let tls = self.shared.tls.as_ref().ok_or(Broken::NoCertificate)?;
             self.driver.start_tls(&mut self.session, tls).await?;
         }
         while let Some(event) = self.driver.next_event(&mut self.session).await? {
@@ -155,8 +159,9 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
                     self.answer(event.default_answer())?;
                 }
                 Event::Retrieve { key, size, .. } => {
-                    self.send(key, size).await?;
-                    self.mark_seen(key).await;
+                    if self.send(key, size).await? {
+                        self.mark_seen(key).await;
+                    }
                 }
                 Event::Top { key, size, .. } => {
                     self.send(key, size).await?;
@@ -191,8 +196,8 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     }
 
     /// Sends a message as it is read: no more of it stands in memory than a chunk and the output. No lock is held, so a
-    /// slow reader is in nobody's way.
-    async fn send(&mut self, key: u32, size: u64) -> Result<(), Broken> {
+    /// slow reader is in nobody's way. Answers whether it was sent.
+    async fn send(&mut self, key: u32, size: u64) -> Result<bool, Broken> {
         let opened = match (&self.held, Uid::new(key)) {
             (Some(held), Some(uid)) => held.account.open_body(&held.inbox, uid, ByteRange::WHOLE).await,
             _ => Err(ErrorKind::Expunged.into()),
@@ -206,11 +211,13 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
                     opened = body.len(),
                     "the store tells two sizes of a message"
                 );
-                return self.answer(refusal(&ErrorKind::Corrupt.into()));
+                self.answer(refusal(&ErrorKind::Corrupt.into()))?;
+                return Ok(false);
             }
             Err(error) => {
                 tracing::debug!(uid = key, %error, "message not opened");
-                return self.answer(refusal(&error));
+                self.answer(refusal(&error))?;
+                return Ok(false);
             }
         };
         self.answer(Answer::Message)?;
@@ -221,7 +228,8 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
                 self.driver.flush_if_full().await?;
             }
         }
-        self.answer(Answer::End)
+        self.answer(Answer::End)?;
+        Ok(true)
     }
 
     async fn mark_seen(&mut self, key: u32) {

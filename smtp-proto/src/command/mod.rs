@@ -206,7 +206,48 @@ pub(crate) fn assert_known(line: &str, command: &Command, written: &str, dialect
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::grammar::{Address, Domain, ForwardPath, LocalPart, ReversePath};
+
+    fn address() -> impl Strategy<Value = Address> {
+        ("\\PC{0,30}|[ -~]{0,30}", "[a-z0-9]{1,9}(-[a-z0-9]{1,9}){0,2}|[à-ÿ]{1,9}").prop_map(|(name, domain)| {
+            Address::new(LocalPart::from_unquoted(name).unwrap(), domain.parse::<Domain>().unwrap())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn parse_inverts_encode(
+            address in address(),
+            size: Option<u64>,
+            body in proptest::option::of(prop::sample::select(vec![BodyType::SevenBit, BodyType::EightBitMime])),
+            is_null: bool,
+            to_postmaster: bool,
+        ) {
+            let mut mail = Mail::new(ReversePath::NULL);
+            if !is_null {
+                mail.path = address.clone().into();
+            }
+            (mail.size, mail.body, mail.smtp_utf8) = (size, body, !mail.path.is_ascii());
+            let to = if to_postmaster { ForwardPath::POSTMASTER } else { address.into() };
+            for command in [Command::Mail(mail), Command::Rcpt(Rcpt::new(to))] {
+                let mut out = BytesMut::new();
+                command.encode(&mut out);
+                prop_assert!(out.ends_with(b"\r\n"));
+                let line = &out[..out.len() - 2];
+                prop_assert!(!line.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0)), "one line");
+                prop_assert_eq!(Command::parse(line, &Dialect::default()), Ok(command));
+            }
+        }
+
+        #[test]
+        fn nothing_panics(line in prop::collection::vec(any::<u8>(), 0..60), verb in prop::sample::select(&Verb::ALL[..])) {
+            let _ = Command::parse(&line, &Dialect::default());
+            let _ = Command::parse(&[verb.as_str().as_bytes(), b" ", &line].concat(), &Dialect::default());
+        }
+    }
 
     #[test]
     fn commands_without_arguments_have_none() {

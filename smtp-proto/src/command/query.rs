@@ -86,11 +86,13 @@ fn named(what: &str, smtp_utf8: bool) -> String {
 
 fn name(arguments: &[u8]) -> Result<(String, bool), CommandErrorKind> {
     let text = text(arguments)?;
+    // A space is the protocol's; the other white space of Unicode belongs to the text.
+    let text = text.trim_matches(' ');
     let (what, smtp_utf8) = match text.rsplit_once(' ') {
         Some((what, last)) if last.eq_ignore_ascii_case("SMTPUTF8") => (what, true),
-        _ => (text.as_str(), false),
+        _ => (text, false),
     };
-    match what.trim() {
+    match what.trim_matches(' ') {
         "" => Err(ParseError::new(ParseErrorKind::Argument, 0).into()),
         what => Ok((what.to_owned(), smtp_utf8)),
     }
@@ -98,7 +100,7 @@ fn name(arguments: &[u8]) -> Result<(String, bool), CommandErrorKind> {
 
 fn optional(arguments: &[u8]) -> Result<Option<String>, CommandErrorKind> {
     let text = text(arguments)?;
-    let text = text.trim();
+    let text = text.trim_matches(' ');
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
@@ -123,6 +125,7 @@ mod tests {
         for (line, command, written) in [
             ("VRFY Crispin", vrfy("Crispin", false), "VRFY Crispin"),
             ("vrfy <a@b>", vrfy("<a@b>", false), "VRFY <a@b>"),
+            ("VRFY a SMTPUTF8 \u{a0}", vrfy("a SMTPUTF8 \u{a0}", false), "VRFY a SMTPUTF8 \u{a0}"),
             ("VRFY jürgen SmtpUtf8", vrfy("jürgen", true), "VRFY jürgen SMTPUTF8"),
             ("VRFY Ada Lovelace", vrfy("Ada Lovelace", false), "VRFY Ada Lovelace"),
             (

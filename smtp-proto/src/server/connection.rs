@@ -148,7 +148,9 @@ impl<S: MailStore, A: Authenticator, D: Directory> Connection<S, A, D> {
                 local_error()
             }
         };
-        tracing::info!(peer = %self.peer, recipient = %rcpt.path, code = %refusal.code(), "recipient refused");
+        // Whatever script it is written in, it is not to write the log (attack row I6).
+        let recipient = rcpt.path.to_string();
+        tracing::info!(peer = %self.peer, recipient = %recipient.escape_debug(), code = %refusal.code(), "recipient refused");
         rcpt.refuse(refusal)
     }
 

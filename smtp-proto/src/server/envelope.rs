@@ -61,7 +61,8 @@ impl Envelope {
             let mut domains = destinations.iter().map(together);
             let first = domains.next();
             if domains.any(|domain| Some(domain) != first) {
-                tracing::error!(recipient = %path, "the recipient's mailboxes cannot be delivered to in one stroke");
+                let recipient = path.to_string();
+                tracing::error!(recipient = %recipient.escape_debug(), "the recipient's mailboxes cannot be delivered to in one stroke");
                 return Err(Reply::of(451, Status::transient(3, 5), "mail system incorrectly configured"));
             }
             if strokes == Strokes::OneForEachDomain {
@@ -75,10 +76,11 @@ impl Envelope {
         Ok(())
     }
 
-    /// The recipient, if there is exactly one.
+    /// The recipient, if there is exactly one and it has an address: the bare `<postmaster>` is no path that a Received
+    /// field can hold.
     pub(super) fn only_recipient(&self) -> Option<&ForwardPath> {
         match self.recipients.as_slice() {
-            [only] => Some(&only.path),
+            [only] => Some(&only.path).filter(|path| !path.is_postmaster()),
             _ => None,
         }
     }

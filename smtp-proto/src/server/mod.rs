@@ -240,6 +240,9 @@ impl ServerBuilder {
     }
 
     /// A server over a store that knows its users and their addresses too.
+    ///
+    /// # Panics
+    /// As [`build_with`](Self::build_with).
     pub fn build<S>(self, store: S) -> Server<S, S, S>
     where
         S: MailStore + Authenticator + Directory,
@@ -248,12 +251,19 @@ impl ServerBuilder {
     }
 
     /// A server over a store, with somebody else who knows the users, and somebody who knows the addresses.
+    ///
+    /// # Panics
+    /// If TLS is to be implicit and there is none: such a listener would speak in clear.
     pub fn build_with<S, A, D>(mut self, store: S, authenticator: A, directory: D) -> Server<S, A, D>
     where
         S: MailStore,
         A: Authenticator,
         D: Directory,
     {
+        assert!(self.tls.is_some() || !self.implicit_tls, "implicit TLS needs a TLS configuration");
+        if self.config.mail_needs_auth && self.tls.is_none() && self.config.auth_needs_tls {
+            tracing::warn!("without TLS nobody can log in here, and without a login no mail is taken");
+        }
         self.config.starttls = self.tls.is_some() && !self.implicit_tls;
         let offers_login = self.login.unwrap_or(self.config.protocol == Protocol::Submission);
         self.config.mechanisms = match offers_login {

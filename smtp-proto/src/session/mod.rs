@@ -242,18 +242,23 @@ impl ServerSession {
         gone.map_err(Error::from)
     }
 
-    /// The timers that run. None does while the host owes an answer: the peer waits then, not the session.
+    /// The timers that run. While the host owes an answer the peer is not waited for, and only the time to the login
+    /// goes on.
     pub fn timers(&self) -> Timers {
-        if matches!(self.state, State::Closed | State::Handshake) || !matches!(self.owed, Owed::Nothing) {
-            return Timers::none();
+        let mut timers = Timers::none();
+        if matches!(self.state, State::Closed) {
+            return timers;
         }
         let Timeouts { idle, line, login, body } = self.config.timeouts;
-        let mut timers = Timers::none().with(RunningTimer::new(Timer::Idle, idle, self.activity));
-        if self.mid_line {
-            timers = timers.with(RunningTimer::new(Timer::Line, line, self.activity));
-        }
         if self.config.mail_needs_auth && self.identity().is_none() {
             timers = timers.with(RunningTimer::new(Timer::Login, login, 0));
+        }
+        if matches!(self.state, State::Handshake) || !matches!(self.owed, Owed::Nothing) {
+            return timers;
+        }
+        timers = timers.with(RunningTimer::new(Timer::Idle, idle, self.activity));
+        if self.mid_line {
+            timers = timers.with(RunningTimer::new(Timer::Line, line, self.activity));
         }
         if let State::Data(_, _, message) = &self.state {
             timers = timers.with(RunningTimer::new(Timer::Body, body, message.blocks()));
