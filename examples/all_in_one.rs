@@ -22,10 +22,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let smtp = smtp_proto::server::Server::builder("mail.example.org").tls(tls.clone()).build(store.clone());
     let pop3 = pop3_proto::server::Server::builder("mail.example.org").tls(tls).build(store);
 
-    println!("SMTP on 127.0.0.1:2525, POP3 on 127.0.0.1:1110; ada@example.org, password: correct horse");
-    tokio::try_join!(
-        smtp.serve(TcpListener::bind("127.0.0.1:2525").await?),
-        pop3.serve(TcpListener::bind("127.0.0.1:1110").await?),
-    )?;
+    let mut addresses = std::env::args().skip(1);
+    let smtp_listener = TcpListener::bind(addresses.next().unwrap_or_else(|| String::from("127.0.0.1:2525"))).await?;
+    let pop3_listener = TcpListener::bind(addresses.next().unwrap_or_else(|| String::from("127.0.0.1:1110"))).await?;
+    println!("SMTP on {}, POP3 on {}", smtp_listener.local_addr()?, pop3_listener.local_addr()?);
+    println!("ada@example.org, password: correct horse");
+    tokio::try_join!(smtp.serve(smtp_listener), pop3.serve(pop3_listener))?;
     Ok(())
 }

@@ -3,8 +3,9 @@
 //! | Example | What it shows |
 //! | --- | --- |
 //! | `all_in_one` | SMTP and POP3 over one store, with TLS: a server in twenty lines |
-//! | `own_store` | a host's own backend, served by POP3 and checked by the contract kit |
+//! | `own_store` | a host's own backend: a folder of files, served by POP3 |
 //! | `smtp_sans_io` | a session over a socket of the standard library, without a runtime |
+//! | `smtp_sink` | the codec floor, with STARTTLS: all mail to standard output |
 //!
 //! The program in `mail-server` puts everything together.
 

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use mail_wire::Secret;
 use mailstore_traits::Timestamp;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, AccountsError};
 use crate::cli::{AccountCommand, AliasCommand, AppPasswordCommand, PasswordSource};
 use crate::config::{Place, default_domain};
 use crate::data::DataFolder;
@@ -52,8 +52,12 @@ impl Office {
     }
 }
 
-/// `account ...`, but for the mail of an account that is removed.
-pub(crate) fn account(office: &Office, command: &AccountCommand) -> Outcome {
+/// `account ...`. The mail of an account that is removed is the store's to remove, which `delete_mail_of` does.
+pub(crate) fn account(
+    office: &Office,
+    command: &AccountCommand,
+    delete_mail_of: impl FnOnce(&Address) -> Outcome,
+) -> Outcome {
     let accounts = &office.accounts;
     match command {
         AccountCommand::Add { name, password } => {
@@ -84,9 +88,17 @@ pub(crate) fn account(office: &Office, command: &AccountCommand) -> Outcome {
         }
         AccountCommand::Remove { name, delete_mail } => {
             let name = office.address(name)?;
-            accounts.remove(&name, !delete_mail)?;
-            say!("removed {name}");
-            if !delete_mail {
+            // The account first: from then on no mail comes that would be left behind.
+            match accounts.remove(&name) {
+                Err(AccountsError::NoAccount(_)) if *delete_mail && accounts.left_mail(&name)? => {}
+                removed => removed?,
+            }
+            if *delete_mail {
+                delete_mail_of(&name)?;
+                accounts.mail_is_gone(&name)?;
+                say!("removed {name} and its mail");
+            } else {
+                say!("removed {name}");
                 note!("note: its mail is kept, and an account of the same name will have it; --delete-mail removes it");
             }
         }

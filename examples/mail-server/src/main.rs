@@ -59,13 +59,10 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Account(command)) => {
             let makes = matches!(command, AccountCommand::Add { .. });
             let office = Office::open(&place, makes)?;
-            if let AccountCommand::Remove { name, delete_mail: true } = command {
-                let name = office.address(name)?;
-                office.accounts.require(&name)?;
-                runtime()?
-                    .block_on(store::delete_mail(&store::open_beside(&place)?, &AccountId::new(name.as_str())))?;
-            }
-            admin::account(&office, command)
+            admin::account(&office, command, |name| {
+                let (store, name) = (store::open_beside(&place)?, AccountId::new(name.as_str()));
+                runtime()?.block_on(store::delete_mail(&store, &name))
+            })
         }
         Some(Command::Alias(command)) => admin::alias(&Office::open(&place, false)?, command),
         Some(Command::Import(args)) => {

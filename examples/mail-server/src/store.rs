@@ -40,7 +40,9 @@ pub(crate) async fn delete_mail<S: MailStore>(store: &S, name: &AccountId) -> Ou
         Ok::<_, StoreError>(())
     };
     gone.await.map_err(|error| {
-        Failure::failed(format!("cannot remove the mail of {name}: {error}; nothing else was changed"))
+        Failure::failed(format!(
+            "the account is removed, but its mail is not: {error}; try `account remove {name} --delete-mail` again"
+        ))
     })
 }
 

@@ -125,6 +125,15 @@ fn python_logs_in_by_every_mechanism() {
 }
 
 #[test]
+fn python_writes_to_an_address_in_letters_of_its_own() {
+    let host = Host::start(&["--domain", "müller.example"]);
+    let mut command = program(&host.server.data);
+    command.args(["account", "add", "Jürgen@müller.example", "--password-stdin"]);
+    host.succeeds(command, "Passwörter sind länger\n");
+    host.python("utf8.py");
+}
+
+#[test]
 fn sec_r1_python_finds_no_relay() {
     Host::start(&[]).python("relay.py");
 }

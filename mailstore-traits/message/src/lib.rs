@@ -73,7 +73,7 @@
 //! | `parameters` | 64 | further ones are left out, [`Defect::TooManyParameters`] |
 //! | `parameter_octets` | 2048 | the value is cut, [`Defect::HeaderTruncated`] |
 //! | `parts_octets` | 262,144 | what finds no room is left out, [`Defect::HeaderTruncated`] |
-//! | `boundary_octets` | 70 | the multipart is a leaf, [`Defect::NoBoundary`] |
+//! | `boundary_octets` | 200 | the multipart is a leaf, [`Defect::NoBoundary`] |
 //! | `preview_octets` | 1024 | the preview is cut |
 //!
 //! # RFCs

@@ -35,7 +35,8 @@ pub struct Limits {
     pub parameter_octets: usize,
     /// How many octets the types, parameters, ids and descriptions of all parts may have together.
     pub parts_octets: usize,
-    /// The longest boundary that is looked for: 70 (RFC 2046 §5.1.1). A multipart with a longer one is told of as if
+    /// The longest boundary that is looked for: 200. RFC 2046 §5.1.1 allows 70, and real mail has longer ones: a structure
+    /// that every reader shows is better found. A multipart with one that is longer still is told of as if
     /// it had none. Held to 998, a line.
     pub boundary_octets: usize,
     /// How many octets of the first text/plain part are kept, as they stand in the message (PREVIEW, RFC 8970 §3.3,
@@ -54,7 +55,7 @@ impl Default for Limits {
             parameters: 64,
             parameter_octets: 2048,
             parts_octets: 256 * 1024,
-            boundary_octets: 70,
+            boundary_octets: 200,
             preview_octets: 1024,
         }
     }

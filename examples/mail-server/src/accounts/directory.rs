@@ -214,7 +214,7 @@ mod tests {
         for local in ["both", "more", "more+tag"] {
             assert_eq!(ask(&addresses, local, Some("example.org")).await, "ada@example.org bob@example.org", "{local}");
         }
-        accounts.remove(&address("ada"), true).unwrap();
+        accounts.remove(&address("ada")).unwrap();
         assert_eq!(ask(&addresses, "both", Some("example.org")).await, "bob@example.org");
     }
 

@@ -3,10 +3,12 @@
 //! Any number of processes work on the file at once: `account add` while the server runs is seen by the next login. The
 //! methods block; the server calls them on threads made for that.
 
+mod alias;
 mod authenticator;
 mod directory;
 mod password;
 mod schema;
+mod settings;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +24,7 @@ use password::{Kept, Recipe};
 pub(crate) use schema::OpenError;
 
 use crate::error::Failure;
-use crate::name::{Address, Domain};
+use crate::name::Address;
 
 /// The file's name in the data folder.
 pub(crate) const FILE: &str = "accounts.sqlite";
@@ -135,17 +137,24 @@ impl Accounts {
         })
     }
 
-    /// Removes an account and its passwords. `mail_kept` is remembered for the next one of that name.
-    pub(crate) fn remove(&self, name: &Address, mail_kept: bool) -> Result<()> {
+    /// Removes an account and its passwords, and remembers that its mail is still there.
+    pub(crate) fn remove(&self, name: &Address) -> Result<()> {
         self.change(|db| {
             if db.execute("DELETE FROM account WHERE name = ?1", [name.as_str()])? == 0 {
                 return Ok(Err(AccountsError::NoAccount(name.clone())));
             }
-            if mail_kept {
-                db.execute("INSERT OR IGNORE INTO removed (name) VALUES (?1)", [name.as_str()])?;
-            }
-            Ok(Ok(()))
+            db.execute("INSERT OR IGNORE INTO removed (name) VALUES (?1)", [name.as_str()]).map(|_| Ok(()))
         })
+    }
+
+    /// Whether an account of that name was removed and its mail kept.
+    pub(crate) fn left_mail(&self, name: &Address) -> Result<bool> {
+        self.read(|db| db.prepare("SELECT 1 FROM removed WHERE name = ?1")?.exists([name.as_str()]))
+    }
+
+    /// Forgets that there was mail: it has been removed, too.
+    pub(crate) fn mail_is_gone(&self, name: &Address) -> Result<()> {
+        self.change(|db| db.execute("DELETE FROM removed WHERE name = ?1", [name.as_str()]).map(|_| Ok(())))
     }
 
     /// Fails unless there is such an account.
@@ -212,99 +221,6 @@ impl Accounts {
         let query = "DELETE FROM password WHERE account = ?1 AND label = ?2 AND label <> ''";
         let gone = self.change(|db| db.execute(query, [name.as_str(), label]).map(Ok))?;
         if gone == 0 { Err(AccountsError::NoLabel(name.clone())) } else { Ok(()) }
-    }
-
-    /// Lets mail for an address go to these, too.
-    pub(crate) fn add_alias(&self, address: &Address, targets: &[Address]) -> Result<()> {
-        self.change(|db| {
-            if account_exists(db, address.as_str())? {
-                return Ok(Err(AccountsError::IsAccount(address.clone())));
-            }
-            for target in targets {
-                if target == address {
-                    return Ok(Err(AccountsError::SelfTarget(address.clone())));
-                }
-                if !account_exists(db, target.as_str())? && !alias_exists(db, target.as_str())? {
-                    return Ok(Err(AccountsError::NoTarget(target.clone())));
-                }
-                let insert = "INSERT OR IGNORE INTO alias (address, target) VALUES (?1, ?2)";
-                db.execute(insert, [address.as_str(), target.as_str()])?;
-            }
-            Ok(Ok(()))
-        })
-    }
-
-    /// Every alias with its targets, by address.
-    pub(crate) fn aliases(&self) -> Result<Vec<(String, String)>> {
-        self.read(|db| {
-            db.prepare("SELECT address, target FROM alias ORDER BY address, target")?
-                .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect()
-        })
-    }
-
-    /// Takes targets of an alias away, or all of it if none is named.
-    pub(crate) fn remove_alias(&self, address: &Address, targets: &[Address]) -> Result<()> {
-        self.change(|db| {
-            if !alias_exists(db, address.as_str())? {
-                return Ok(Err(AccountsError::NoAlias(address.clone())));
-            }
-            if targets.is_empty() {
-                db.execute("DELETE FROM alias WHERE address = ?1", [address.as_str()])?;
-            }
-            for target in targets {
-                let delete = "DELETE FROM alias WHERE address = ?1 AND target = ?2";
-                if db.execute(delete, [address.as_str(), target.as_str()])? == 0 {
-                    return Ok(Err(AccountsError::NoAlias(target.clone())));
-                }
-            }
-            Ok(Ok(()))
-        })
-    }
-
-    /// The domains that the server was last started with, for commands that were told none.
-    pub(crate) fn served_domains(&self) -> Result<Vec<Domain>> {
-        let text = self.setting("domains")?.unwrap_or_default();
-        Ok(String::from_utf8_lossy(&text).lines().filter_map(|line| line.parse().ok()).collect())
-    }
-
-    /// Remembers the domains that the server is started with.
-    pub(crate) fn set_served_domains(&self, domains: &[Domain]) -> Result<()> {
-        let text = domains.iter().map(Domain::as_str).collect::<Vec<_>>().join("\n");
-        if self.setting("domains")?.as_deref() == Some(text.as_bytes()) {
-            return Ok(());
-        }
-        self.set_setting("domains", text.as_bytes())
-    }
-
-    /// Whether the first account is still to be made: there is none, and never was one made by the program itself.
-    pub(crate) fn wants_first(&self) -> Result<bool> {
-        Ok(self.list()?.is_empty() && self.setting("first account")?.is_none())
-    }
-
-    /// Remembers that the first account has been made, so that it does not come back when it is removed.
-    pub(crate) fn first_made(&self, name: &Address) -> Result<()> {
-        self.set_setting("first account", name.as_str().as_bytes())
-    }
-
-    /// The key that made-up SCRAM salts are derived with. It must outlive a restart: a salt for a name that changed
-    /// would tell that there is no such user (attack row A1).
-    pub(crate) fn decoy_key(&self) -> Result<Secret<[u8; 32]>> {
-        self.change(|db| {
-            let insert = "INSERT OR IGNORE INTO setting (name, value) VALUES ('decoy key', ?1)";
-            db.execute(insert, [password::random::<32>()])?;
-            db.query_row("SELECT value FROM setting WHERE name = 'decoy key'", (), |row| row.get(0))
-                .map(|key: [u8; 32]| Ok(Secret::new(key)))
-        })
-    }
-
-    fn setting(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        self.read(|db| db.query_row("SELECT value FROM setting WHERE name = ?1", [name], |row| row.get(0)).optional())
-    }
-
-    fn set_setting(&self, name: &str, value: &[u8]) -> Result<()> {
-        let insert = "INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)";
-        self.change(|db| db.execute(insert, params![name, value]).map(|_| Ok(())))
     }
 
     fn recipe(&self, name: &Address) -> Result<Recipe> {
@@ -394,22 +310,28 @@ fn insert_password(db: &Connection, name: &Address, label: &str, kept: &Kept) ->
 }
 
 #[cfg(test)]
-mod tests {
+mod testing {
     use super::*;
 
-    fn address(text: &str) -> Address {
+    pub(super) fn address(text: &str) -> Address {
         Address::parse(text, &"example.org".parse().unwrap()).unwrap()
     }
 
-    fn secret(text: &str) -> Secret<String> {
+    pub(super) fn secret(text: &str) -> Secret<String> {
         Secret::new(text.to_owned())
     }
 
-    fn accounts() -> (tempfile::TempDir, Accounts) {
+    pub(super) fn accounts() -> (tempfile::TempDir, Accounts) {
         let folder = tempfile::tempdir().unwrap();
         let accounts = Accounts::open(folder.path()).unwrap();
         (folder, accounts)
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{accounts, address, secret};
+    use super::*;
 
     #[test]
     fn accounts_come_and_go() {
@@ -422,10 +344,14 @@ mod tests {
         // Another process sees it, and works beside this one.
         let other = Accounts::open(folder.path()).unwrap();
         assert_eq!(other.list().unwrap().len(), 1);
-        other.remove(&address("ada"), true).unwrap();
+        other.remove(&address("ada")).unwrap();
         assert!(accounts.list().unwrap().is_empty());
-        assert!(matches!(accounts.remove(&address("ada"), true), Err(AccountsError::NoAccount(_))));
+        assert!(matches!(accounts.remove(&address("ada")), Err(AccountsError::NoAccount(_))));
+        assert!(accounts.left_mail(&address("ada")).unwrap());
         assert!(accounts.add(&address("ada"), &secret("three")).unwrap(), "its mail was kept");
+        accounts.remove(&address("ada")).unwrap();
+        accounts.mail_is_gone(&address("ada")).unwrap();
+        assert!(!accounts.add(&address("ada"), &secret("four")).unwrap(), "its mail was not");
         assert!(!accounts.wants_first().unwrap());
     }
 
@@ -457,41 +383,5 @@ mod tests {
         accounts.remove_app_password(&ada, "phone").unwrap();
         assert!(matches!(accounts.remove_app_password(&ada, "phone"), Err(AccountsError::NoLabel(_))));
         assert!(matches!(accounts.remove_app_password(&ada, ""), Err(AccountsError::NoLabel(_))), "its own stays");
-    }
-
-    #[test]
-    fn an_alias_leads_to_what_exists() {
-        let (_folder, accounts) = accounts();
-        accounts.add(&address("ada"), &secret("one")).unwrap();
-        let add = |alias: &str, target: &str| accounts.add_alias(&address(alias), &[address(target)]);
-        add("info", "ada").unwrap();
-        add("info", "ada").unwrap();
-        add("sales", "info").unwrap();
-        assert!(matches!(add("x", "nobody"), Err(AccountsError::NoTarget(_))));
-        assert!(matches!(add("info", "info"), Err(AccountsError::SelfTarget(_))));
-        assert!(matches!(add("ada", "info"), Err(AccountsError::IsAccount(_))));
-        assert!(matches!(accounts.add(&address("info"), &secret("x")), Err(AccountsError::IsAlias(_))));
-        assert_eq!(accounts.aliases().unwrap().len(), 2);
-        accounts.remove_alias(&address("sales"), &[]).unwrap();
-        assert!(matches!(accounts.remove_alias(&address("sales"), &[]), Err(AccountsError::NoAlias(_))));
-        assert!(matches!(accounts.remove_alias(&address("info"), &[address("bob")]), Err(AccountsError::NoAlias(_))));
-    }
-
-    #[test]
-    fn sec_a1_the_decoy_key_outlives_a_restart() {
-        let (folder, accounts) = accounts();
-        let key = accounts.decoy_key().unwrap();
-        drop(accounts);
-        assert_eq!(Accounts::open(folder.path()).unwrap().decoy_key().unwrap().expose(), key.expose());
-    }
-
-    #[test]
-    fn the_first_account_does_not_come_back() {
-        let (_folder, accounts) = accounts();
-        assert!(accounts.wants_first().unwrap());
-        accounts.add(&address("me"), &secret("one")).unwrap();
-        accounts.first_made(&address("me")).unwrap();
-        accounts.remove(&address("me"), false).unwrap();
-        assert!(!accounts.wants_first().unwrap());
     }
 }

@@ -15,7 +15,7 @@ use mailstore_traits::{
 use super::crlf::ToLf;
 use super::files::{LETTERS, escape};
 use super::import::count;
-use super::mbox::{MboxWriter, sender};
+use super::mbox_writer::{MboxWriter, sender};
 use super::progress;
 use crate::cli::{ExportArgs, Format};
 use crate::error::{Failure, Outcome, reason};

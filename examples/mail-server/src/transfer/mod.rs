@@ -6,6 +6,7 @@ mod export;
 mod files;
 mod import;
 mod mbox;
+mod mbox_writer;
 #[cfg(test)]
 mod tests;
 

@@ -172,7 +172,7 @@ impl Line {
     pub(crate) fn try_connect(port: u16) -> std::io::Result<Self> {
         let socket = TcpStream::connect(("127.0.0.1", port))?;
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(Duration::from_secs(120)))?;
+        socket.set_read_timeout(Some(Duration::from_secs(300)))?;
         Ok(Self { reader: BufReader::new(socket) })
     }
 
