@@ -110,7 +110,7 @@ fn python_sends_every_kind_of_content_to_the_memory_store() {
 }
 
 #[test]
-fn python_sends_a_message_of_25_mib() {
+fn python_sends_a_message_as_large_as_is_taken() {
     Host::start(&[]).python("large.py");
 }
 

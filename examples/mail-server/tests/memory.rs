@@ -1,6 +1,6 @@
 //! Memory stays flat while a hundred sessions send: what a message needs is a chunk, however large it is.
 //!
-//! Each session sends as much as is taken, 25 MiB; `PILLARBOX_MEMORY_MIB` makes it less, for small or slow disks.
+//! Each session sends 25 MiB; `PILLARBOX_MEMORY_MIB` makes it less, for small or slow disks.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr, reason = "tests")]
 

@@ -14,7 +14,7 @@ HOST = "127.0.0.1"
 USER, PASSWORD = CONFIG["user"], CONFIG["password"]
 PORTS = CONFIG["ports"]
 TLS = ssl.create_default_context(cafile=CONFIG["certificate"])
-LIMIT = 25 * 1024 * 1024
+LIMIT = 36 * 1024 * 1024
 
 # The trace fields that a delivery puts in front (RFC 5321 section 4.4), and nothing else.
 TRACE = re.compile(rb"\A(?:(?:Return-Path|Received|Delivered-To):[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)+", re.I)
