@@ -64,6 +64,8 @@ pub(crate) struct Place {
     pub(crate) data: PathBuf,
     /// Where mail is kept.
     pub(crate) store: StoreChoice,
+    /// Whether that was said, and is not the default.
+    pub(crate) store_named: bool,
     /// The domains as they were given; empty if they were not.
     pub(crate) domains: Vec<Domain>,
     /// The largest message.
@@ -95,6 +97,7 @@ impl Place {
         let environment = || std::env::var_os("PILLARBOX_DATA").filter(|data| !data.is_empty()).map(PathBuf::from);
         let data = options.data.clone().or_else(environment).unwrap_or_else(|| PathBuf::from("pillarbox-data"));
         Self {
+            store_named: options.store.is_some(),
             store: options.store.clone().unwrap_or_else(|| StoreChoice::Sqlite(data.join("mail.sqlite"))),
             data,
             domains: options.domain.clone(),

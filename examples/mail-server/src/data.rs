@@ -22,7 +22,7 @@ impl DataFolder {
     pub(crate) fn open_or_make(path: &Path) -> Outcome<Self> {
         if !path.exists() {
             if let Some(parent) = path.parent() {
-                std::fs::create_dir_all(parent).map_err(|error| cannot("make the folder", path, &error))?;
+                std::fs::create_dir_all(parent).map_err(|error| cannot("make the folder", parent, &error))?;
             }
             let mut builder = std::fs::DirBuilder::new();
             #[cfg(unix)]
@@ -62,12 +62,12 @@ impl DataFolder {
     /// Takes the folder for this server alone. Commands such as `account add` need no lock.
     pub(crate) fn lock(&self) -> Outcome<ServerLock> {
         let path = self.path.join("server.lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|error| cannot("write to the data folder", &self.path, &error))?;
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        // Whoever may open it may hold the lock, and keep the server from starting.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(|error| cannot("write to the data folder", &self.path, &error))?;
         match file.try_lock() {
             Ok(()) => Ok(ServerLock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Failure::failed(format!(
@@ -126,8 +126,10 @@ mod tests {
         let above = tempfile::tempdir().unwrap();
         let path = above.path().join("file");
         std::fs::write(&path, "x").unwrap();
-        let told = DataFolder::open_or_make(&path).unwrap_err().to_string();
-        assert!(told.contains("it is not a folder; choose another"), "{told}");
+        for path in [path.clone(), path.join("below")] {
+            let told = DataFolder::open_or_make(&path).unwrap_err().to_string();
+            assert!(told.contains("; choose another folder") && !told.contains("os error"), "{told}");
+        }
     }
 
     #[test]
@@ -135,6 +137,11 @@ mod tests {
         let above = tempfile::tempdir().unwrap();
         let folder = DataFolder::open_or_make(above.path()).unwrap();
         let held = folder.lock().unwrap();
+        #[cfg(unix)]
+        {
+            let file = above.path().join("server.lock").metadata().unwrap();
+            assert_eq!(std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o777, 0o600);
+        }
         assert!(folder.lock().unwrap_err().to_string().contains("another server is running"));
         drop(held);
         assert!(folder.lock().is_ok());

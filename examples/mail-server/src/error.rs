@@ -54,6 +54,7 @@ pub(crate) fn reason(error: &std::io::Error) -> String {
         ErrorKind::StorageFull => String::from("the disk is full"),
         ErrorKind::ReadOnlyFilesystem => String::from("the file system is read-only"),
         ErrorKind::NotADirectory => String::from("it is not a folder"),
+        ErrorKind::AlreadyExists => String::from("there is a file of that name already"),
         ErrorKind::IsADirectory => String::from("it is a folder"),
         _ => error.to_string(),
     }

@@ -60,18 +60,22 @@ fn run(cli: Cli) -> Outcome {
             let makes = matches!(command, AccountCommand::Add { .. });
             let office = Office::open(&place, makes)?;
             admin::account(&office, command, |name| {
-                let (store, name) = (store::open_beside(&place)?, AccountId::new(name.as_str()));
+                let (store, name) = (store::open_beside(&place, &office.accounts)?, AccountId::new(name.as_str()));
                 runtime()?.block_on(store::delete_mail(&store, &name))
             })
         }
         Some(Command::Alias(command)) => admin::alias(&Office::open(&place, false)?, command),
         Some(Command::Import(args)) => {
-            let account = account_of(&Office::open(&place, false)?, &args.name)?;
-            runtime()?.block_on(transfer::import(&store::open_beside(&place)?, &account, args))
+            let office = Office::open(&place, false)?;
+            let account = account_of(&office, &args.name)?;
+            let store = store::open_beside(&place, &office.accounts)?;
+            runtime()?.block_on(transfer::import(&store, &account, args))
         }
         Some(Command::Export(args)) => {
-            let account = account_of(&Office::open(&place, false)?, &args.name)?;
-            runtime()?.block_on(transfer::export(&store::open_beside(&place)?, &account, args))
+            let office = Office::open(&place, false)?;
+            let account = account_of(&office, &args.name)?;
+            let store = store::open_beside(&place, &office.accounts)?;
+            runtime()?.block_on(transfer::export(&store, &account, args))
         }
     }
 }

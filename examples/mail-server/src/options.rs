@@ -23,7 +23,8 @@ pub(crate) struct Options {
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
 
-    /// Where mail is kept: sqlite:PATH, or memory: for tests, gone when it ends [default: mail.sqlite in the data folder]
+    /// Where mail is kept: sqlite:PATH, or memory: for tests, gone when it ends [default: mail.sqlite in the data folder;
+    /// for commands, what the server was last started with]
     #[arg(long, value_name = "STORE", global = true, help_heading = "Where things are")]
     pub(crate) store: Option<StoreChoice>,
 

@@ -30,6 +30,7 @@ pub(crate) fn serve(options: &Options) -> Outcome {
     }
     let accounts = Accounts::open(folder.path())?;
     accounts.set_served_domains(&settings.domains)?;
+    accounts.set_served_store(settings.place.store_named.then_some(&settings.place.store))?;
     let certificate = match &settings.tls_files {
         Some((cert, key)) => tls::from_files(cert, key)?,
         None => tls::self_signed(&folder, &settings.domains, &settings.hostname)?,

@@ -4,13 +4,16 @@ use futures::TryStreamExt;
 use mailstore_traits::{Account, AccountId, Actor, ListHint, MailStore, StoreError, UidSet};
 use store_sqlite::SqliteStore;
 
+use crate::accounts::Accounts;
 use crate::config::Place;
 use crate::error::{Failure, Outcome};
 use crate::options::StoreChoice;
 
-/// Opens the store for a command. What a server keeps in memory is out of a command's reach.
-pub(crate) fn open_beside(place: &Place) -> Outcome<SqliteStore> {
-    match &place.store {
+/// Opens the store for a command: the one that was named, or the server's own. What a server keeps in memory is out of a
+/// command's reach.
+pub(crate) fn open_beside(place: &Place, accounts: &Accounts) -> Outcome<SqliteStore> {
+    let served = if place.store_named { None } else { accounts.served_store()? };
+    match served.as_ref().unwrap_or(&place.store) {
         StoreChoice::Sqlite(path) => {
             store_sqlite::Options::default().shared().open(path).map_err(|error| Failure::failed(error.to_string()))
         }
@@ -53,6 +56,25 @@ mod tests {
     use mailstore_traits::{MailboxName, Mode, SizeHint, Stage, Target};
 
     use super::*;
+    use crate::options::Options;
+
+    #[test]
+    fn a_command_goes_to_the_store_that_the_server_was_started_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, elsewhere) = (folder.path().join("data"), folder.path().join("mail.db"));
+        std::fs::create_dir(&data).unwrap();
+        let accounts = Accounts::open(&data).unwrap();
+        let place = |store| Place::new(&Options { data: Some(data.clone()), store, ..Options::default() });
+        let named = StoreChoice::Sqlite(elsewhere.clone());
+        accounts.set_served_store(Some(&named)).unwrap();
+        assert_eq!(open_beside(&place(None), &accounts).unwrap().path(), elsewhere);
+        let other = folder.path().join("other.db");
+        assert_eq!(open_beside(&place(Some(StoreChoice::Sqlite(other.clone()))), &accounts).unwrap().path(), other);
+        accounts.set_served_store(Some(&StoreChoice::Memory)).unwrap();
+        assert!(open_beside(&place(None), &accounts).unwrap_err().to_string().contains("memory:"));
+        accounts.set_served_store(None).unwrap();
+        assert_eq!(open_beside(&place(None), &accounts).unwrap().path(), data.join("mail.sqlite"));
+    }
 
     #[tokio::test]
     async fn deleted_mail_is_gone_from_every_mailbox() {

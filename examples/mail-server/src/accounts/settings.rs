@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Accounts, Result, password};
 use crate::name::{Address, Domain};
+use crate::options::StoreChoice;
 
 impl Accounts {
     /// The domains that the server was last started with, for commands that were told none.
@@ -20,6 +21,30 @@ impl Accounts {
             return Ok(());
         }
         self.set_setting("domains", text.as_bytes())
+    }
+
+    /// The store that the server was last started with, if it was not the default: a command that went to another one
+    /// would import mail that nobody sees, or remove none.
+    pub(crate) fn served_store(&self) -> Result<Option<StoreChoice>> {
+        let text = self.setting("store")?.unwrap_or_default();
+        Ok(std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()))
+    }
+
+    /// Remembers the store that the server is started with; `None` for the default.
+    pub(crate) fn set_served_store(&self, store: Option<&StoreChoice>) -> Result<()> {
+        let text = match store {
+            // Commands are run in other folders than the server.
+            Some(StoreChoice::Sqlite(path)) => {
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                format!("sqlite:{}", path.display())
+            }
+            Some(StoreChoice::Memory) => String::from("memory:"),
+            None => String::new(),
+        };
+        if self.setting("store")?.unwrap_or_default() == text.as_bytes() {
+            return Ok(());
+        }
+        self.set_setting("store", text.as_bytes())
     }
 
     /// Whether the first account is still to be made: there is none, and never was one made by the program itself.

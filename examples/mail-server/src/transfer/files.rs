@@ -61,14 +61,14 @@ impl FileReader {
 
     fn maildir_folder(&mut self, path: &Path, below: Vec<String>) {
         let keywords = keywords(path);
-        for folder in ["cur", "new"] {
-            for (name, path) in self.entries(&path.join(folder)) {
-                if name.starts_with('.') || !path.is_file() {
-                    continue;
-                }
-                let flags = flags_of(&name, &keywords);
-                self.files.push_back(MessageFile { path, below: below.clone(), flags, date_in_header: false });
+        let mut entries: Vec<_> = ["cur", "new"].iter().flat_map(|folder| self.entries(&path.join(folder))).collect();
+        entries.sort_by_cached_key(|(name, _)| natural(name));
+        for (name, path) in entries {
+            if name.starts_with('.') || !path.is_file() {
+                continue;
             }
+            let flags = flags_of(&name, &keywords);
+            self.files.push_back(MessageFile { path, below: below.clone(), flags, date_in_header: false });
         }
     }
 
@@ -102,16 +102,18 @@ impl FileReader {
         }
     }
 
-    /// A folder's entries by name, which is by age in a Maildir.
-    fn entries(&mut self, path: &Path) -> BTreeMap<String, PathBuf> {
+    /// A folder's entries by name.
+    fn entries(&mut self, path: &Path) -> Vec<(String, PathBuf)> {
         match std::fs::read_dir(path) {
-            Ok(entries) => entries
-                .flatten()
-                .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
-                .collect(),
+            Ok(entries) => {
+                let name = |entry: std::fs::DirEntry| (entry.file_name().to_string_lossy().into_owned(), entry.path());
+                let mut entries: Vec<_> = entries.flatten().map(name).collect();
+                entries.sort_by_cached_key(|(name, _)| natural(name));
+                entries
+            }
             Err(error) => {
                 self.faults.push_back((path.to_owned(), reason(&error)));
-                BTreeMap::new()
+                Vec::new()
             }
         }
     }
@@ -155,6 +157,31 @@ impl FileReader {
             Err(error) => Piece::Bad { place: file.path.display().to_string(), why: reason(&error) },
         })
     }
+}
+
+/// A key by which names stand in the order of the numbers in them: `9.eml` before `10.eml`, and in a Maildir, whose names
+/// begin with the second of their receipt, what came in before September 2001 (nine digits) before what came later.
+fn natural(name: &str) -> (Vec<(usize, String)>, String) {
+    // Stands for a text's length, for numbers go before texts.
+    const TEXT: usize = usize::MAX;
+    let mut parts: Vec<(usize, String)> = Vec::new();
+    for character in name.chars() {
+        let digit = character.is_ascii_digit();
+        match parts.last_mut() {
+            // Of two numbers the longer one is the larger one, leading zeros apart.
+            Some((digits, number)) if digit && *digits != TEXT => {
+                if number == "0" {
+                    number.clear();
+                } else {
+                    *digits = digits.saturating_add(1);
+                }
+                number.push(character);
+            }
+            Some((TEXT, text)) if !digit => text.push(character),
+            _ => parts.push((if digit { 1 } else { TEXT }, character.to_string())),
+        }
+    }
+    (parts, name.to_owned())
 }
 
 /// Whether a folder is a Maildir.
@@ -304,11 +331,26 @@ mod tests {
             read(reader),
             [
                 ":one|\\Flagged \\Seen $Junk|1",
-                ":three|\\Answered \\Deleted \\Draft $Forwarded|3",
                 ":two||2",
+                ":three|\\Answered \\Deleted \\Draft $Forwarded|3",
                 "Lists/a.b:five|\\Seen|5",
             ]
         );
+    }
+
+    #[test]
+    fn files_come_in_the_order_of_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let in_order =
+            ["999999999.M7.x", "1000000000.M20P3.x", "1000000000.M100P3.x", "1000000001.x", "12345678901.x", "a"];
+        for (at, name) in in_order.iter().enumerate() {
+            write(&folder.path().join(["cur", "new"][at % 2]).join(name), name, 1);
+        }
+        let expected: Vec<_> = in_order.iter().map(|name| format!(":{name}||1")).collect();
+        assert_eq!(read(FileReader::maildir(folder.path())), expected);
+        let mut names = ["10.eml", "b", "a10b2", "9.eml", "a10b10", "a9b", "010", "09", "0"];
+        names.sort_by_key(|name| natural(name));
+        assert_eq!(names, ["0", "09", "9.eml", "010", "10.eml", "a9b", "a10b2", "a10b10", "b"]);
     }
 
     #[test]

@@ -67,7 +67,8 @@ impl Reader {
             None => {
                 let mut beginning = Vec::new();
                 File::open(path).and_then(|file| file.take(5).read_to_end(&mut beginning)).map_err(cannot)?;
-                if beginning == b"From " { Format::Mbox } else { Format::Eml }
+                // A mailbox that somebody has emptied is an empty file; it is not a message without a single octet.
+                if beginning == b"From " || beginning.is_empty() { Format::Mbox } else { Format::Eml }
             }
         };
         match format {

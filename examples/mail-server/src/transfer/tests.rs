@@ -86,6 +86,16 @@ async fn round_trip(format: Format) -> (Vec<String>, Vec<String>) {
 }
 
 #[tokio::test]
+async fn an_empty_file_holds_no_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path().join("spool");
+    std::fs::write(&spool, "").unwrap();
+    let store = MemoryStore::new();
+    import(&store, &ada(), &import_args(&spool, None)).await.unwrap();
+    assert_eq!(all(&store).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_maildir_keeps_everything() {
     let (before, after) = round_trip(Format::Maildir).await;
     assert_eq!(before, after);
