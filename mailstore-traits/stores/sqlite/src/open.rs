@@ -111,7 +111,10 @@ pub(crate) fn open_database(path: &Path, options: &Options) -> Result<(Connectio
     let folder = beside(path, ".bodies");
     if !folder.is_dir() {
         private_folder().recursive(true).create(&folder).map_err(|error| OpenError::from_io(&folder, error))?;
-        sync_folder(parent(path)).map_err(|error| OpenError::from_io(&folder, error))?;
+    }
+    // Each time: an earlier run may have made a folder and ended before the names in it were durable.
+    for made_in in [parent(path), &folder] {
+        sync_folder(made_in).map_err(|error| OpenError::from_io(made_in, error))?;
     }
     Ok((conn, lock))
 }

@@ -277,12 +277,10 @@ impl Inner {
                 self.works.fetch_add(jobs.len() as u64, Ordering::Relaxed);
             }
             // Watchers may hear of a change that was not made, never miss one that was: a commit that failed counts.
-            let told = catch_unwind(AssertUnwindSafe(|| {
-                publish(news);
-                jobs.into_iter().for_each(Job::finish);
-            }));
-            if told.is_err() {
-                tracing::error!("a panic while answering; the callers concerned hear of an internal error");
+            // Each by itself: one that panics must not keep the others from learning that their bodies are in use.
+            answer(|| publish(news));
+            for job in jobs {
+                answer(|| job.finish());
             }
         }
     }
@@ -310,6 +308,12 @@ impl Inner {
             }
             state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+fn answer(told: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(told)).is_err() {
+        tracing::error!("a panic while answering; the caller concerned hears of an internal error");
     }
 }
 
