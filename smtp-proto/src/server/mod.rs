@@ -37,28 +37,21 @@ mod trace;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mail_wire::dot::LineEndPolicy;
-use mail_wire::io::{Driver, DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
-use mail_wire::proxy::{ProxyHeader, ProxyReader};
+use mail_wire::io::{Accepted, Driver, DriverOptions, ServeOptions, Shutdown, TlsConfig};
 use mail_wire::sasl::{Mechanism, SaslConfig};
 use mailstore_traits::{Authenticator, Directory, MailStore};
-use tokio::io::{AsyncReadExt, join};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::net::TcpListener;
 
 use crate::grammar::Domain;
 use crate::limits::Limits;
 use crate::session::{Config, Protocol, Timeouts};
 use connection::Connection;
-
-/// A proxy has so long to say whose connection it is.
-const PROXY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An SMTP, LMTP or submission server over a store. Cheap to clone; a clone is the same server.
 #[derive(Debug)]
@@ -80,7 +73,6 @@ struct Shared<S, A, D> {
     directory: D,
     tls: Option<TlsConfig>,
     implicit_tls: bool,
-    proxy_protocol: bool,
     login_delay: Duration,
     driver: DriverOptions,
     serve: ServeOptions,
@@ -123,6 +115,7 @@ impl Server {
             login_delay: Duration::from_secs(1),
             driver: DriverOptions::default(),
             max_connections: ServeOptions::default().max_connections,
+            max_connections_per_address: ServeOptions::default().max_connections_per_address,
         }
     }
 }
@@ -139,6 +132,7 @@ pub struct ServerBuilder {
     login_delay: Duration,
     driver: DriverOptions,
     max_connections: usize,
+    max_connections_per_address: usize,
 }
 
 impl ServerBuilder {
@@ -226,6 +220,13 @@ impl ServerBuilder {
         self
     }
 
+    /// The most connections at a time from one IPv4 address or IPv6 network of /64, this machine's own excepted: 50. One
+    /// more is told 421 (attack row C3).
+    pub fn max_connections_per_address(mut self, most: usize) -> Self {
+        self.max_connections_per_address = most;
+        self
+    }
+
     /// The sizes and times of the connections.
     pub fn driver_options(mut self, options: DriverOptions) -> Self {
         self.driver = options;
@@ -274,6 +275,24 @@ impl ServerBuilder {
             true => Bytes::new(),
             false => Bytes::from(format!("421 4.3.2 {} too many connections\r\n", self.config.host_name)),
         };
+        let protocol = match self.config.protocol {
+            Protocol::Lmtp => "lmtp",
+            Protocol::Submission => "submission",
+            _ => "smtp",
+        };
+        let mut driver = self.driver;
+        driver.protocol = protocol;
+        let busy_address = match self.implicit_tls {
+            true => Bytes::new(),
+            false => {
+                Bytes::from(format!("421 4.7.0 {} too many connections from your address\r\n", self.config.host_name))
+            }
+        };
+        let serve = ServeOptions::default()
+            .with_protocol(protocol)
+            .with_max_connections(self.max_connections, busy)
+            .with_max_connections_per_address(self.max_connections_per_address, busy_address)
+            .with_proxy_protocol(self.proxy_protocol);
         let shared = Shared {
             config: Arc::new(self.config),
             store,
@@ -281,10 +300,9 @@ impl ServerBuilder {
             directory,
             tls: self.tls,
             implicit_tls: self.implicit_tls,
-            proxy_protocol: self.proxy_protocol,
             login_delay: self.login_delay,
-            driver: self.driver,
-            serve: ServeOptions::default().with_max_connections(self.max_connections, busy),
+            driver,
+            serve,
             id_base: RandomState::new().hash_one(std::process::id()),
             ids: AtomicU64::new(0),
         };
@@ -322,49 +340,16 @@ impl<S: MailStore, A: Authenticator, D: Directory> Server<S, A, D> {
     pub async fn serve_with_shutdown(&self, listener: TcpListener, shutdown: Shutdown) -> io::Result<()> {
         let (server, word) = (self.clone(), shutdown.clone());
         let options = self.shared.serve.clone();
-        mail_wire::io::serve(listener, options, shutdown, move |socket, peer| {
-            server.clone().connection(socket, peer, word.clone())
+        mail_wire::io::serve(listener, options, shutdown, move |accepted| {
+            server.clone().connection(accepted, word.clone())
         })
         .await;
         Ok(())
     }
 
-    async fn connection(self, socket: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
-        let (link, peer) = if self.shared.proxy_protocol {
-            match proxied(socket, peer).await {
-                Ok(proxied) => proxied,
-                Err(error) => {
-                    tracing::warn!(%peer, %error, "no PROXY header");
-                    return;
-                }
-            }
-        } else {
-            (Link::plain(socket), peer)
-        };
-        tracing::debug!(%peer, "connected");
-        let driver = Driver::new(link, self.shared.driver, shutdown);
-        Connection::new(self.shared, driver, peer.ip()).run().await;
+    async fn connection(self, accepted: Accepted, shutdown: Shutdown) {
+        tracing::debug!("connected");
+        let driver = Driver::new(accepted.link, self.shared.driver, shutdown);
+        Connection::new(self.shared, driver, accepted.peer.ip()).run().await;
     }
-}
-
-/// Reads the PROXY header, and gives the connection with whatever was read behind it in front again.
-async fn proxied(socket: TcpStream, peer: SocketAddr) -> io::Result<(Link, SocketAddr)> {
-    let (mut reader, writer) = socket.into_split();
-    let (mut input, mut header) = (BytesMut::new(), ProxyReader::new());
-    let read = async {
-        loop {
-            match header.next(&mut input).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))? {
-                Some(header) => return Ok::<_, io::Error>(header),
-                None if reader.read_buf(&mut input).await? == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                None => {}
-            }
-        }
-    };
-    let header = timeout(PROXY_PATIENCE, read).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    let peer = match header {
-        ProxyHeader::Proxied { source, .. } => source,
-        _ => peer,
-    };
-    let reader = io::Cursor::new(input.freeze()).chain(reader);
-    Ok((Link::plain(join(reader, writer)), peer))
 }
