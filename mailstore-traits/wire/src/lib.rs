@@ -37,5 +37,6 @@ pub mod proxy;
 pub mod sasl;
 
 pub use mailstore_traits::{
-    AccountId, CredentialAnswer, CredentialQuery, ScramHash, ScramKeyPair, ScramKeys, Secret, UserName,
+    AccountId, ClientCertificate, CredentialAnswer, CredentialQuery, ScramHash, ScramKeyPair, ScramKeys, Secret,
+    UserName,
 };
