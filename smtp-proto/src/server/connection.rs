@@ -108,6 +108,14 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             Event::Mail(mail) => self.mail(mail).await,
             Event::Rcpt(rcpt) => self.rcpt(rcpt).await,
             Event::DataBegin(begin) => self.data(begin).await,
+            Event::EndOfChunk(end) => match self.trouble() {
+                // The rest of the message need not come.
+                Some(reply) => {
+                    self.forget();
+                    end.refuse(reply)
+                }
+                None => end.accept(),
+            },
             Event::Rset => {
                 self.forget();
                 Event::Rset.default_answer()

@@ -17,6 +17,9 @@ pub(super) fn command(protocol: &'static str, event: &Event) {
         Event::StartTls(_) => Verb::StartTls,
         Event::Mail(_) => Verb::Mail,
         Event::Rcpt(_) => Verb::Rcpt,
+        // The last chunk's command is the end of the message, and the first one's its beginning.
+        Event::DataBegin(begin) if begin.is_chunked => Verb::Bdat,
+        Event::EndOfChunk(_) => Verb::Bdat,
         Event::DataBegin(_) => Verb::Data,
         Event::Rset => Verb::Rset,
         Event::Noop(_) => Verb::Noop,

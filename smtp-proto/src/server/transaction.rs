@@ -129,6 +129,14 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         }
     }
 
+    /// Why the message that comes cannot be kept, if that is known already.
+    pub(super) fn trouble(&self) -> Option<Reply> {
+        match &self.transaction {
+            Some(Transaction { incoming: Some(incoming), .. }) => incoming.trouble(),
+            _ => Some(local_error()),
+        }
+    }
+
     /// Delivers, and answers when it is done and not before. The peer may be gone by then; the message is there all the
     /// same.
     pub(super) async fn end_of_data(&mut self) -> Result<(), DriveError<Error>> {
