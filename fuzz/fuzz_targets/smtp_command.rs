@@ -3,10 +3,18 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use smtp_proto::command::{Command, Dialect};
+use smtp_proto::command::{Command, Dialect, FutureRelease, PriorityProfile};
 
 fuzz_target!(|line: &[u8]| {
-    let dialect = Dialect::default();
+    let mut dialect = Dialect::default();
+    let extensions = &mut dialect.extensions;
+    extensions.binary_mime = true;
+    extensions.auth = true;
+    extensions.dsn = true;
+    extensions.mt_priority = Some(PriorityProfile::Mixer);
+    extensions.deliver_by = Some(0);
+    extensions.future_release = "2030-01-01T00:00:00Z".parse().ok().map(|until| FutureRelease::new(3600, until));
+    extensions.rrvs = true;
     if let Ok(command) = Command::parse(line, &dialect) {
         let mut written = BytesMut::new();
         command.encode(&mut written);

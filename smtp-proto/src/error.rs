@@ -50,6 +50,8 @@ pub enum ParseErrorKind {
     ChunkSize,
     /// RFC 3461 §4, `xtext`.
     Xtext,
+    /// RFC 3339 §5.6, `date-time`.
+    DateTime,
     /// RFC 5321 §4.2, `Reply-code`.
     ReplyCode,
     /// RFC 5321 §4.2, `textstring`.
@@ -76,6 +78,7 @@ impl fmt::Display for ParseErrorKind {
             Self::Mechanism => "a mechanism's name",
             Self::ChunkSize => "a chunk's size in octets",
             Self::Xtext => "xtext",
+            Self::DateTime => "a date and time",
             Self::ReplyCode => "a reply code",
             Self::Text => "printable text",
             Self::StatusCode => "an enhanced status code",

@@ -164,13 +164,20 @@
 //! | 2034, 3463 | ENHANCEDSTATUSCODES | all | `grammar::status`, `response` | `response::reply`, every transcript |
 //! | 2920 | PIPELINING | 3.1, 3.2 but for (5) and (6) | `session` | `rfc2920-pipelining.txt`, every transcript |
 //! | 3207 | STARTTLS | 4 | `session`, `server` | `starttls*.txt`, `tests/starttls_injection.rs` |
-//! | 3461 | (xtext) | 4 | `grammar::xtext` | there |
+//! | 2852 | DELIVERBY, the parameter | 4 | `command::delivery` | `rfc6710-2852-4865-7293.txt` |
+//! | 3461 | DSN, the parameters | 4, 5.1, 5.4 | `grammar::xtext`, `command::dsn` | `rfc3461-dsn.txt`, `tests/parameters.rs` |
 //! | 3848 | ESMTP and LMTP transmission types | 2 | `server::trace` | there |
-//! | 4954 | AUTH, without MAIL's `AUTH=` | 3, 4, 6 | `command::auth`, `session::auth` | `rfc4954-*.txt`, `rfc7677-scram.txt`, `tests/logins.rs` |
+//! | 4865 | FUTURERELEASE, the parameters | 3, 4 | `command::delivery` | `rfc6710-2852-4865-7293.txt` |
+//! | 4954 | AUTH | 3 to 6 | `command::auth`, `command::submitter`, `session::auth` | `rfc4954-*.txt`, `rfc7677-scram.txt`, `tests/logins.rs` |
 //! | 6152 | 8BITMIME | all | `command::mail` | `parameters.txt`, `tests/server.rs` |
 //! | 6409 | submission | 3.1, 4.3, 6.1 | `session`, `server` | `rfc4954-plain.txt`, `tests/server.rs` |
 //! | 6531 | SMTPUTF8 | 3.1 to 3.7, 4.3 | `grammar`, `command`, `server::trace` | `rfc6531-smtputf8.txt`, `tests/addresses.rs` |
+//! | 6533 | (ORCPT of type utf-8) | 3 | `command::dsn` | there |
+//! | 6710 | MT-PRIORITY, the parameter | 3, 5 | `command::delivery` | `rfc6710-2852-4865-7293.txt` |
+//! | 7293 | RRVS, the parameter | 5 | `command::delivery` | `rfc6710-2852-4865-7293.txt` |
 //! | 8314 | implicit TLS | 3.3 | `server` | `tests/server.rs` |
+//! | 8689 | REQUIRETLS, the parameter | 2, 4.1 but for the field TLS-Required | `command::mail`, `session` | `rfc8689-requiretls.txt` |
+//! | 9422 | LIMITS: RCPTMAX, MAILMAX | 3, 4 | `session` | `rfc9422-limits.txt` |
 //!
 //! RFC 2920 §3.2 (5) and (6) would have the replies to NOOP and some others sent at once; here a whole group of commands
 //! is answered in one write, as soon as there is nothing more to read.

@@ -5,7 +5,8 @@
 #[non_exhaustive]
 pub struct Limits {
     /// Octets of a command's line with its CRLF, before what extensions add: 512 (RFC 5321 §4.5.3.1.4; attack row M1).
-    /// SIZE adds 26 (RFC 1870 §3), 8BITMIME 17 (RFC 6152 §2), SMTPUTF8 10 (RFC 6531 §3.1) where they are offered.
+    /// Each extension that is offered adds what its RFC says: SIZE 26 (RFC 1870 §3), `AUTH=` 500 (RFC 4954 §3), DSN 652 (RFC
+    /// 3461 §5.4), and so on.
     pub command_line: usize,
     /// Octets of a line of a login: 12,288 (RFC 4954 §4; attack row M16). What surrounds it in an AUTH command is allowed
     /// on top.

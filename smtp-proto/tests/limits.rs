@@ -26,12 +26,13 @@ fn sec_m1_a_line_without_end_is_not_kept() {
 #[test]
 fn sec_m1_the_ceiling_of_a_command_is_512_octets_and_what_the_extensions_add() {
     let noop = |octets: usize| format!("NOOP {}\r\n", "x".repeat(octets - 7)).into_bytes();
-    for (plain, limit) in [(true, 512), (false, 512 + 26 + 17 + 10)] {
+    for (plain, limit) in [(true, 512), (false, 512 + 26 + 17 + 10 + 11)] {
         let mut config = support::config(Protocol::Smtp);
         if plain {
             config.dialect.extensions.size = false;
             config.dialect.extensions.eight_bit_mime = false;
             config.dialect.extensions.smtp_utf8 = false;
+            config.dialect.extensions.require_tls = false;
         }
         let mut conversation = Conversation::new(config, Host::new(&[]));
         conversation.said();

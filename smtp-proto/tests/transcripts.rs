@@ -17,6 +17,7 @@ mod support;
 
 use mail_wire::dot::LineEndPolicy;
 use mail_wire::sasl::Mechanism;
+use smtp_proto::command::{FutureRelease, PriorityProfile};
 use smtp_proto::session::{Config, Phase, Protocol};
 use support::{Conversation, Host};
 
@@ -95,6 +96,17 @@ impl Story {
             }
             "parameter" => config.dialect.mail_parameters.push(value.parse().unwrap()),
             "size" => config.limits.message_size = value.parse().unwrap(),
+            "dsn" => config.dialect.extensions.dsn = true,
+            "mt-priority" => config.dialect.extensions.mt_priority = Some(PriorityProfile::Mixer),
+            "deliver-by" => config.dialect.extensions.deliver_by = Some(value.parse().unwrap()),
+            "future-release" => {
+                let (interval, until) = value.split_once(' ').unwrap();
+                let most = FutureRelease::new(interval.parse().unwrap(), until.parse().unwrap());
+                config.dialect.extensions.future_release = Some(most);
+            }
+            "rrvs" => config.dialect.extensions.rrvs = true,
+            "recipients" => config.limits.recipients = value.parse().unwrap(),
+            "messages" => config.limits.messages = value.parse().unwrap(),
             "plain" => {
                 let extensions = &mut config.dialect.extensions;
                 extensions.pipelining = false;
@@ -103,6 +115,7 @@ impl Story {
                 extensions.smtp_utf8 = false;
                 extensions.size = false;
                 extensions.chunking = false;
+                extensions.limits = false;
             }
             _ => panic!("{key}"),
         }

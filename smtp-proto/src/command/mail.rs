@@ -1,6 +1,7 @@
-//! RFC 5321 §4.1.1.2, MAIL, with SIZE (RFC 1870), BODY (RFC 6152, RFC 3030 §3) and SMTPUTF8 (RFC 6531).
+//! RFC 5321 §4.1.1.2, MAIL, with SIZE (RFC 1870), BODY (RFC 6152, RFC 3030 §3), SMTPUTF8 (RFC 6531), REQUIRETLS (RFC 8689),
+//! AUTH (RFC 4954 §5), RET and ENVID (RFC 3461), and of [`delivery`](super::delivery) what is of MAIL.
 
-use super::{CommandErrorKind, Dialect, path_prefix};
+use super::{CommandErrorKind, DeliverBy, Dialect, EnvelopeId, Hold, Priority, Return, Submitter, path_prefix};
 use crate::error::ParseErrorKind;
 use crate::grammar::{ExtraParameter, ReversePath, named, parameters, reverse_path, whole};
 
@@ -42,6 +43,20 @@ pub struct Mail {
     pub body: Option<BodyType>,
     /// Whether addresses and headers may hold UTF-8.
     pub smtp_utf8: bool,
+    /// Whether it may only go on under TLS that has been verified, to servers that promise the same (RFC 8689 §4.2).
+    pub require_tls: bool,
+    /// Who first submitted it (RFC 4954 §5): a claim, see [`Submitter`].
+    pub submitter: Option<Submitter>,
+    /// What the sender calls this sending (RFC 3461 §4.4).
+    pub envelope_id: Option<EnvelopeId>,
+    /// How much of it goes back if it fails (RFC 3461 §4.3).
+    pub returned: Option<Return>,
+    /// How urgent it is (RFC 6710).
+    pub priority: Option<Priority>,
+    /// When it is to be delivered at the latest (RFC 2852).
+    pub deliver_by: Option<DeliverBy>,
+    /// When it may go on its way at the earliest (RFC 4865).
+    pub hold: Option<Hold>,
     /// Parameters that the host registered.
     pub extra: Vec<ExtraParameter>,
 }
@@ -49,7 +64,20 @@ pub struct Mail {
 impl Mail {
     /// From there, without parameters.
     pub fn new(path: impl Into<ReversePath>) -> Self {
-        Self { path: path.into(), size: None, body: None, smtp_utf8: false, extra: Vec::new() }
+        Self {
+            path: path.into(),
+            size: None,
+            body: None,
+            smtp_utf8: false,
+            require_tls: false,
+            submitter: None,
+            envelope_id: None,
+            returned: None,
+            priority: None,
+            deliver_by: None,
+            hold: None,
+            extra: Vec::new(),
+        }
     }
 
     /// With `SIZE=`.
@@ -88,10 +116,44 @@ impl Mail {
         if !mail.path.is_ascii() && !mail.smtp_utf8 {
             return Err(CommandErrorKind::NonAsciiAddress);
         }
+        if !mail.smtp_utf8 && mail.submitter.as_ref().is_some_and(|submitter| !submitter.is_ascii()) {
+            return Err(CommandErrorKind::NonAsciiAddress);
+        }
         Ok(mail)
     }
 
     fn take(&mut self, parameter: ExtraParameter, dialect: &Dialect) -> Result<(), CommandErrorKind> {
+        let extensions = dialect.extensions;
+        let value = parameter.value.as_ref().map(|value| value.as_str());
+        // Whether it was a legal value; a parameter without one has none.
+        let legal = match parameter.keyword.as_str() {
+            "AUTH" if extensions.auth => set(&mut self.submitter, value.and_then(Submitter::parse)),
+            "RET" if extensions.dsn => set(&mut self.returned, value.and_then(Return::parse)),
+            "ENVID" if extensions.dsn => set(&mut self.envelope_id, value.and_then(EnvelopeId::parse)),
+            "MT-PRIORITY" if extensions.mt_priority.is_some() => {
+                set(&mut self.priority, value.and_then(Priority::parse))
+            }
+            "REQUIRETLS" if extensions.require_tls => {
+                self.require_tls = true;
+                value.is_none()
+            }
+            "BY" if let Some(minimum) = extensions.deliver_by => {
+                set(&mut self.deliver_by, value.and_then(|value| DeliverBy::parse(value, minimum)))
+            }
+            // RFC 4865 §4: one of the two.
+            "HOLDFOR" | "HOLDUNTIL" if extensions.future_release.is_some() && self.hold.is_some() => false,
+            "HOLDFOR" if let Some(most) = extensions.future_release => {
+                set(&mut self.hold, value.and_then(|value| Hold::parse_for(value, most)))
+            }
+            "HOLDUNTIL" if let Some(most) = extensions.future_release => {
+                set(&mut self.hold, value.and_then(|value| Hold::parse_until(value, most)))
+            }
+            _ => return self.take_basic(parameter, dialect),
+        };
+        if legal { Ok(()) } else { Err(CommandErrorKind::ParameterValue(parameter.keyword)) }
+    }
+
+    fn take_basic(&mut self, parameter: ExtraParameter, dialect: &Dialect) -> Result<(), CommandErrorKind> {
         let extensions = dialect.extensions;
         let value = parameter.value.as_ref().map(|value| value.as_str());
         match parameter.keyword.as_str() {
@@ -130,11 +192,38 @@ impl Mail {
         if self.smtp_utf8 {
             arguments += " SMTPUTF8";
         }
+        if self.require_tls {
+            arguments += " REQUIRETLS";
+        }
+        if let Some(submitter) = &self.submitter {
+            arguments += &format!(" AUTH={submitter}");
+        }
+        if let Some(returned) = self.returned {
+            arguments += &format!(" RET={}", returned.as_str());
+        }
+        if let Some(id) = &self.envelope_id {
+            arguments += &format!(" ENVID={id}");
+        }
+        if let Some(priority) = self.priority {
+            arguments += &format!(" MT-PRIORITY={priority}");
+        }
+        if let Some(by) = self.deliver_by {
+            arguments += &format!(" BY={by}");
+        }
+        if let Some(hold) = self.hold {
+            arguments += &format!(" {hold}");
+        }
         for parameter in &self.extra {
             arguments += &format!(" {parameter}");
         }
         arguments
     }
+}
+
+/// Whether there was something to set.
+pub(super) fn set<T>(field: &mut Option<T>, value: Option<T>) -> bool {
+    *field = value;
+    field.is_some()
 }
 
 /// RFC 1870 §5: `size-value ::= 1*20DIGIT`. What is a number and does not fit 64 bits is no size that anybody means

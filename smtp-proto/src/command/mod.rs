@@ -4,11 +4,14 @@
 
 mod auth;
 mod bdat;
+mod delivery;
 mod dialect;
+mod dsn;
 mod hello;
 mod mail;
 mod query;
 mod rcpt;
+mod submitter;
 mod verb;
 
 use bytes::BytesMut;
@@ -17,11 +20,14 @@ use nom::bytes::complete::take_while;
 
 pub use auth::{Auth, MechanismName};
 pub use bdat::Bdat;
+pub use delivery::{ByMode, DeliverBy, FutureRelease, Hold, Priority, PriorityProfile, ValidSince, WithoutRrvs};
 pub use dialect::{Dialect, Extensions, Leniency};
+pub use dsn::{EnvelopeId, Notify, OriginalRecipient, Return};
 pub use hello::Hello;
 pub use mail::{BodyType, Mail};
 pub use query::{Expn, Help, Noop, Vrfy};
 pub use rcpt::Rcpt;
+pub use submitter::Submitter;
 pub use verb::Verb;
 
 use crate::error::{ParseError, ParseErrorKind};

@@ -1,6 +1,7 @@
-//! RFC 5321 §4.1.1.3, RCPT.
+//! RFC 5321 §4.1.1.3, RCPT, with NOTIFY and ORCPT (RFC 3461) and RRVS (RFC 7293).
 
-use super::{CommandErrorKind, Dialect, path_prefix};
+use super::mail::set;
+use super::{CommandErrorKind, Dialect, Notify, OriginalRecipient, ValidSince, path_prefix};
 use crate::error::ParseErrorKind;
 use crate::grammar::{ExtraParameter, ForwardPath, forward_path, named, parameters, whole};
 
@@ -14,6 +15,13 @@ use crate::grammar::{ExtraParameter, ForwardPath, forward_path, named, parameter
 pub struct Rcpt {
     /// Whom the message is for. Not ASCII only if MAIL said SMTPUTF8; the session sees to that.
     pub path: ForwardPath,
+    /// What the sender wants to hear of (RFC 3461 §4.1). `None` if it does not say: failures, and delays if a host tells of
+    /// them.
+    pub notify: Option<Notify>,
+    /// Whom the sender first wrote to (RFC 3461 §4.2).
+    pub original: Option<OriginalRecipient>,
+    /// Since when the address has to have belonged to who has it now (RFC 7293).
+    pub valid_since: Option<ValidSince>,
     /// Parameters that the host registered.
     pub extra: Vec<ExtraParameter>,
 }
@@ -21,7 +29,7 @@ pub struct Rcpt {
 impl Rcpt {
     /// To there, without parameters.
     pub fn new(path: impl Into<ForwardPath>) -> Self {
-        Self { path: path.into(), extra: Vec::new() }
+        Self { path: path.into(), notify: None, original: None, valid_since: None, extra: Vec::new() }
     }
 
     pub(super) fn parse(arguments: &[u8], dialect: &Dialect) -> Result<Self, CommandErrorKind> {
@@ -30,16 +38,46 @@ impl Rcpt {
         let (behind, path) = forward_path(path_at)
             .map_err(|fault| CommandErrorKind::Path(named(ParseErrorKind::Path, path_at, fault)).moved_by(skipped))?;
         let skipped = arguments.len().saturating_sub(behind.len());
-        let extra = whole(ParseErrorKind::Parameter, behind, parameters)
+        let parameters = whole(ParseErrorKind::Parameter, behind, parameters)
             .map_err(|error| CommandErrorKind::from(error).moved_by(skipped))?;
-        match extra.iter().find(|parameter| !dialect.rcpt_parameters.contains(&parameter.keyword)) {
-            Some(unknown) => Err(CommandErrorKind::UnknownParameter(unknown.keyword.clone())),
-            None => Ok(Self { path, extra }),
+        let mut rcpt = Self::new(path);
+        for parameter in parameters {
+            rcpt.take(parameter, dialect)?;
         }
+        Ok(rcpt)
+    }
+
+    fn take(&mut self, parameter: ExtraParameter, dialect: &Dialect) -> Result<(), CommandErrorKind> {
+        let extensions = dialect.extensions;
+        let value = parameter.value.as_ref().map(|value| value.as_str());
+        let legal = match parameter.keyword.as_str() {
+            "NOTIFY" if extensions.dsn => set(&mut self.notify, value.and_then(Notify::parse)),
+            // RFC 6533 §3: octets beyond ASCII only where SMTPUTF8 is offered.
+            "ORCPT" if extensions.dsn => {
+                let original = value.and_then(OriginalRecipient::parse);
+                set(&mut self.original, original.filter(|original| original.is_ascii() || extensions.smtp_utf8))
+            }
+            "RRVS" if extensions.rrvs => set(&mut self.valid_since, value.and_then(ValidSince::parse)),
+            _ if dialect.rcpt_parameters.contains(&parameter.keyword) => {
+                self.extra.push(parameter);
+                return Ok(());
+            }
+            _ => return Err(CommandErrorKind::UnknownParameter(parameter.keyword)),
+        };
+        if legal { Ok(()) } else { Err(CommandErrorKind::ParameterValue(parameter.keyword)) }
     }
 
     pub(super) fn arguments(&self) -> String {
         let mut arguments = format!(" TO:{}", self.path);
+        if let Some(notify) = self.notify {
+            arguments += &format!(" NOTIFY={notify}");
+        }
+        if let Some(original) = &self.original {
+            arguments += &format!(" ORCPT={original}");
+        }
+        if let Some(since) = self.valid_since {
+            arguments += &format!(" RRVS={since}");
+        }
         for parameter in &self.extra {
             arguments += &format!(" {parameter}");
         }

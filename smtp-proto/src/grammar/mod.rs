@@ -4,6 +4,7 @@
 //! parsers are nom's *complete* ones, over a line that has been found before.
 
 mod address;
+mod date_time;
 mod domain;
 mod literal;
 mod local_part;
@@ -14,6 +15,7 @@ mod text;
 mod xtext;
 
 pub use address::{Address, Host};
+pub use date_time::DateTime;
 pub use domain::Domain;
 pub use literal::AddressLiteral;
 pub use local_part::LocalPart;

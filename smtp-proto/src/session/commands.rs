@@ -5,7 +5,8 @@ use bytes::BytesMut;
 use super::owed::Owed;
 use super::state::State;
 use super::{DataBegin, Event, Protocol, Rejection, RejectionReason, ServerSession, StartTls};
-use crate::command::{Bdat, BodyType, Command, Mail, Rcpt, Verb};
+use crate::command::{Bdat, BodyType, Command, Mail, OriginalRecipient, Rcpt, Verb};
+use crate::grammar::Keyword;
 
 impl ServerSession {
     /// The next command, or what is wrong with it.
@@ -73,16 +74,7 @@ impl ServerSession {
             // AUTH, a name of 20 octets at the most, two spaces and CRLF stand around the response.
             return limits.auth_line.saturating_add(28);
         }
-        let parameters = [
-            (extensions.size, 26),
-            (extensions.eight_bit_mime, 17),
-            (extensions.smtp_utf8, 10),
-            (extensions.binary_mime, 16),
-        ];
-        parameters
-            .into_iter()
-            .filter_map(|(on, more)| on.then_some(more))
-            .fold(limits.command_line, usize::saturating_add)
+        limits.command_line.saturating_add(extensions.line_length())
     }
 
     fn judge(&mut self, command: Command) -> Result<(Event, Owed), RejectionReason> {
@@ -134,9 +126,23 @@ impl ServerSession {
         if self.config.mail_needs_auth && peer.identity.is_none() {
             return Err(RejectionReason::AuthRequired);
         }
-        let is_stranger = peer.identity.is_none() && self.config.protocol != Protocol::Lmtp;
-        if is_stranger && self.counts.messages >= limits.messages {
+        if self.is_stranger() && self.counts.messages >= limits.messages {
             return Err(RejectionReason::TooManyMessages);
+        }
+        if mail.require_tls && self.tls.is_none() {
+            // RFC 8689 §2: "The session itself MUST employ TLS transmission". It was not offered; where TLS is to be had,
+            // the refusal says how.
+            return Err(match (self.config.starttls, "REQUIRETLS".parse::<Keyword>()) {
+                (false, Ok(keyword)) => RejectionReason::UnknownParameter(keyword),
+                _ => RejectionReason::EncryptionRequired,
+            });
+        }
+        if mail.submitter.is_some()
+            && !self.auth_is_open()
+            && peer.identity.is_none()
+            && let Ok(keyword) = "AUTH".parse::<Keyword>()
+        {
+            return Err(RejectionReason::UnknownParameter(keyword));
         }
         if mail.size.is_some_and(|size| size > limits.message_size) {
             return Err(RejectionReason::MessageTooBig);
@@ -144,10 +150,16 @@ impl ServerSession {
         Ok(())
     }
 
+    /// Whether the messages of this peer are counted (attack row M3).
+    pub(super) fn is_stranger(&self) -> bool {
+        self.identity().is_none() && self.config.protocol != Protocol::Lmtp
+    }
+
     fn judge_rcpt(&self, rcpt: &Rcpt) -> Result<(), RejectionReason> {
         let limits = &self.config.limits;
         let State::Transaction(_, transaction) = &self.state else { return Err(RejectionReason::Sequence) };
-        if !rcpt.path.is_ascii() && !transaction.smtp_utf8 {
+        let is_ascii = rcpt.path.is_ascii() && rcpt.original.as_ref().is_none_or(OriginalRecipient::is_ascii);
+        if !is_ascii && !transaction.smtp_utf8 {
             return Err(RejectionReason::NonAsciiAddress);
         }
         if transaction.recipients >= limits.recipients {

@@ -99,11 +99,16 @@ impl Config {
     }
 
     /// RFC 6531 §3.1: SMTPUTF8 is not offered without 8BITMIME. RFC 3030 §3: nor is BINARYMIME, whose value the parameter
-    /// BODY has from it, nor without CHUNKING.
+    /// BODY has from it, nor without CHUNKING. RFC 4865 §3: FUTURERELEASE is for submission. RFC 4954 §5: `AUTH=` comes with
+    /// AUTH.
     pub(crate) fn consistent(mut self: Arc<Self>) -> Arc<Self> {
         let mut extensions = self.dialect.extensions;
         extensions.smtp_utf8 &= extensions.eight_bit_mime;
         extensions.binary_mime &= extensions.eight_bit_mime && extensions.chunking;
+        extensions.auth = !self.mechanisms.is_empty();
+        if self.protocol != Protocol::Submission {
+            extensions.future_release = None;
+        }
         if extensions != self.dialect.extensions {
             Arc::make_mut(&mut self).dialect.extensions = extensions;
         }

@@ -48,7 +48,7 @@ pub use config::{Config, Protocol, Timeouts};
 pub use event::{Connected, DataBegin, EndOfChunk, EndOfData, Event, LoginFailure, StartTls};
 pub use rejection::{Rejection, RejectionReason};
 
-use crate::command::Hello;
+use crate::command::{Hello, Mail, Submitter};
 use crate::error::{Error, PeerError, UsageError};
 use crate::grammar::EnhancedStatusCode as Status;
 use crate::response::{Reply, ReplyCode};
@@ -118,6 +118,7 @@ pub enum Phase {
 }
 
 /// What comes of what has been read.
+#[allow(clippy::large_enum_variant, reason = "it lives for one call and is never kept")]
 enum Step {
     Event(Event, Owed),
     MoreInput,
@@ -367,6 +368,14 @@ impl ServerSession {
     /// Who has logged in.
     pub fn identity(&self) -> Option<&Identity> {
         self.state.peer().and_then(|peer| peer.identity.as_ref())
+    }
+
+    /// Whom to believe to have first submitted a message: what MAIL's `AUTH=` said if the client has logged in, and
+    /// [`Submitter::Unknown`] if it said anything without (RFC 4954 §5). Whether an account is to be believed that speaks
+    /// for others is the host's to say.
+    pub fn submitter<'a>(&self, mail: &'a Mail) -> Option<&'a Submitter> {
+        let said = mail.submitter.as_ref()?;
+        Some(if self.identity().is_some() { said } else { &Submitter::Unknown })
     }
 
     /// What the handshake came to, if there was one.

@@ -171,6 +171,19 @@ impl ServerSession {
         offer(extensions.smtp_utf8, "SMTPUTF8");
         offer(extensions.chunking, "CHUNKING");
         offer(extensions.binary_mime, "BINARYMIME");
+        offer(extensions.limits, &self.limits_line());
+        offer(extensions.require_tls && self.tls.is_some(), "REQUIRETLS");
+        offer(extensions.dsn, "DSN");
+        if let Some(profile) = extensions.mt_priority {
+            offer(true, &format!("MT-PRIORITY {}", profile.as_str()));
+        }
+        if let Some(minimum) = extensions.deliver_by {
+            offer(true, &if minimum == 0 { "DELIVERBY".to_owned() } else { format!("DELIVERBY {minimum}") });
+        }
+        if let Some(most) = extensions.future_release {
+            offer(true, &format!("FUTURERELEASE {} {}", most.max_interval, most.max_date_time));
+        }
+        offer(extensions.rrvs, "RRVS");
         offer(self.starttls_is_open(), "STARTTLS");
         if self.auth_is_open() {
             let names: Vec<_> = self.config.mechanisms.iter().map(|mechanism: &Mechanism| mechanism.name()).collect();
@@ -178,6 +191,17 @@ impl ServerSession {
         }
         lines.extend(self.config.ehlo_lines.iter().cloned());
         lines
+    }
+
+    /// RFC 9422 §3: what holds for this client at this moment, from where it is enforced. A client that has to log in first
+    /// is told of no number of messages, for none holds once it has.
+    fn limits_line(&self) -> String {
+        let limits = &self.config.limits;
+        let messages = match self.is_stranger() && !self.config.mail_needs_auth {
+            true => format!(" MAILMAX={}", limits.messages),
+            false => String::new(),
+        };
+        format!("LIMITS RCPTMAX={}{messages}", limits.recipients)
     }
 
     /// RFC 3207 §4.2: not offered again once TLS is there.

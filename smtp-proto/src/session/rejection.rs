@@ -58,6 +58,8 @@ pub enum RejectionReason {
     NotImplemented,
     /// A login without TLS: 538 (RFC 4954 §4; attack row T7).
     TlsRequired,
+    /// REQUIRETLS in clear, where STARTTLS is offered: 530 5.7.10 (RFC 8689 §2).
+    EncryptionRequired,
     /// Mail without a login: 530 (RFC 4954 §6).
     AuthRequired,
     /// A mechanism that is not offered: 504 (RFC 4954 §4).
@@ -154,6 +156,9 @@ impl Rejection {
             Reason::Sequence => Reply::of(503, Status::permanent(5, 1), "bad sequence of commands"),
             Reason::NotImplemented => Reply::of(502, Status::permanent(5, 1), "command not implemented"),
             Reason::TlsRequired => Reply::of(538, Status::permanent(7, 11), "login needs TLS, say STARTTLS first"),
+            Reason::EncryptionRequired => {
+                Reply::of(530, Status::permanent(7, 10), "REQUIRETLS needs TLS, say STARTTLS first")
+            }
             Reason::AuthRequired => Reply::of(530, Status::permanent(7, 0), "authentication required"),
             Reason::UnknownMechanism => Reply::of(504, Status::permanent(5, 4), "mechanism not offered"),
             Reason::MessageTooBig => Reply::of(552, Status::permanent(3, 4), "message too big"),
@@ -191,6 +196,7 @@ impl Rejection {
             | Reason::Sequence
             | Reason::NotImplemented
             | Reason::TlsRequired
+            | Reason::EncryptionRequired
             | Reason::AuthRequired
             | Reason::UnknownMechanism => true,
         }
