@@ -42,5 +42,6 @@ pub mod sasl;
 mod stretch;
 
 pub use mailstore_traits::{
-    AccountId, CredentialAnswer, CredentialQuery, ScramHash, ScramKeyPair, ScramKeys, Secret, UserName,
+    AccountId, ClientCertificate, CredentialAnswer, CredentialQuery, ScramHash, ScramKeyPair, ScramKeys, Secret,
+    UserName,
 };

@@ -1,8 +1,6 @@
 //! What a server is to be like.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +27,8 @@ pub struct ServerBuilder<P = NoPolicy> {
     login_delay: Duration,
     driver: DriverOptions,
     max_connections: usize,
+    max_connections_per_address: usize,
+    greeting_delay: Duration,
     policy: P,
     policy_timeout: Duration,
     own_senders: bool,
@@ -46,6 +46,8 @@ impl ServerBuilder {
             login_delay: Duration::from_secs(1),
             driver: DriverOptions::default(),
             max_connections: ServeOptions::default().max_connections,
+            max_connections_per_address: ServeOptions::default().max_connections_per_address,
+            greeting_delay: Duration::ZERO,
             policy: NoPolicy,
             policy_timeout: Duration::from_secs(240),
             own_senders: false,
@@ -144,6 +146,8 @@ impl<P: Policy> ServerBuilder<P> {
             login_delay,
             driver,
             max_connections,
+            max_connections_per_address,
+            greeting_delay,
             policy: _,
             policy_timeout,
             own_senders,
@@ -158,6 +162,8 @@ impl<P: Policy> ServerBuilder<P> {
             login_delay,
             driver,
             max_connections,
+            max_connections_per_address,
+            greeting_delay,
             policy,
             policy_timeout,
             own_senders,
@@ -190,6 +196,22 @@ impl<P: Policy> ServerBuilder<P> {
     /// The most connections at a time: 1,000. One more is told 421 (attack row C3).
     pub fn max_connections(mut self, most: usize) -> Self {
         self.max_connections = most;
+        self
+    }
+
+    /// The most connections at a time from one IPv4 address or IPv6 network of /64, this machine's own excepted: 50. One
+    /// more is told 421 (attack row C3).
+    pub fn max_connections_per_address(mut self, most: usize) -> Self {
+        self.max_connections_per_address = most;
+        self
+    }
+
+    /// How long a client of another server's is watched before it is greeted, on a listener for [`Protocol::Smtp`] without
+    /// implicit TLS. One that talks meanwhile is no mail server but somebody's program in a hurry, and the policy hears of
+    /// it: see [`Policy::connected`] (attack row C4). 0: only what has come with the connection itself is seen. With a few
+    /// seconds much of what sends spam gives itself away, and everybody else waits.
+    pub fn greeting_delay(mut self, delay: Duration) -> Self {
+        self.greeting_delay = delay;
         self
     }
 
@@ -237,10 +259,26 @@ impl<P: Policy> ServerBuilder<P> {
             true => mechanisms(&authenticator),
             false => Vec::new(),
         };
-        let busy = match self.implicit_tls {
-            true => Bytes::new(),
-            false => Bytes::from(format!("421 4.3.2 {} too many connections\r\n", self.config.host_name)),
+        let protocol = match self.config.protocol {
+            Protocol::Lmtp => "lmtp",
+            Protocol::Submission => "submission",
+            Protocol::Smtp => "smtp",
         };
+        let mut driver = self.driver;
+        driver.protocol = protocol;
+        // In TLS from the first octet on there is nobody who could read it.
+        let busy = |status, text| match self.implicit_tls {
+            true => Bytes::new(),
+            false => Bytes::from(format!("421 {status} {} {text}\r\n", self.config.host_name)),
+        };
+        let serve = ServeOptions::default()
+            .with_protocol(protocol)
+            .with_max_connections(self.max_connections, busy("4.3.2", "too many connections"))
+            .with_max_connections_per_address(
+                self.max_connections_per_address,
+                busy("4.7.0", "too many connections from your address"),
+            )
+            .with_proxy_protocol(self.proxy_protocol);
         let shared = Shared {
             config: Arc::new(self.config),
             store,
@@ -248,16 +286,14 @@ impl<P: Policy> ServerBuilder<P> {
             directory,
             tls: self.tls,
             implicit_tls: self.implicit_tls,
-            proxy_protocol: self.proxy_protocol,
+            greeting_delay: self.greeting_delay,
             login_delay: self.login_delay,
-            driver: self.driver,
-            serve: ServeOptions::default().with_max_connections(self.max_connections, busy),
+            driver,
+            serve,
             policy: self.policy,
             policy_timeout: self.policy_timeout,
             own_senders: self.own_senders,
             max_hops: self.max_hops,
-            id_base: RandomState::new().hash_one(std::process::id()),
-            ids: AtomicU64::new(0),
         };
         Server { shared: Arc::new(shared) }
     }
@@ -269,6 +305,7 @@ fn mechanisms(authenticator: &impl Authenticator) -> Vec<Mechanism> {
         .into_iter()
         .filter(|mechanism| match mechanism {
             Mechanism::ScramSha256 => authenticator.scram(),
+            Mechanism::CramMd5 => authenticator.cram_md5(),
             Mechanism::OauthBearer | Mechanism::Xoauth2 => authenticator.tokens(),
             Mechanism::Plain | Mechanism::Login => true,
             _ => false,

@@ -39,24 +39,19 @@ mod envelope;
 mod error;
 pub mod policy;
 mod sender;
+mod telemetry;
 mod trace;
 mod transaction;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
-use mail_wire::io::{Driver, DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
-use mail_wire::proxy::{ProxyHeader, ProxyReader};
+use mail_wire::io::{Accepted, Driver, DriverOptions, ServeOptions, Shutdown, TlsConfig};
 use mailstore_traits::{Authenticator, Directory, MailStore};
-use tokio::io::{AsyncReadExt, join};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
-use tracing::Instrument;
 
 use crate::grammar::Domain;
 use crate::response::Reply;
@@ -67,9 +62,6 @@ use policy::{NoPolicy, Policy, Verdict};
 pub use builder::ServerBuilder;
 pub use envelope::Envelope;
 pub use sender::is_own_address;
-
-/// A proxy has so long to say whose connection it is.
-const PROXY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An SMTP, LMTP or submission server over a store. Cheap to clone; a clone is the same server.
 #[derive(Debug)]
@@ -96,13 +88,10 @@ struct Shared<S, A, D, P> {
     max_hops: u64,
     tls: Option<TlsConfig>,
     implicit_tls: bool,
-    proxy_protocol: bool,
+    greeting_delay: Duration,
     login_delay: Duration,
     driver: DriverOptions,
     serve: ServeOptions,
-    /// Different in each process, so that two do not give out the same ids.
-    id_base: u64,
-    ids: AtomicU64,
 }
 
 impl<S, A, D, P> std::fmt::Debug for Shared<S, A, D, P> {
@@ -112,6 +101,11 @@ impl<S, A, D, P> std::fmt::Debug for Shared<S, A, D, P> {
 }
 
 impl<S, A, D, P> Shared<S, A, D, P> {
+    /// What is spoken, in a word, for logs and metrics.
+    fn protocol(&self) -> &'static str {
+        self.driver.protocol
+    }
+
     /// What the policy says to a step: nothing against it, or the refusal.
     async fn ask(&self, question: impl Future<Output = Verdict>) -> Result<(), Reply> {
         match self.patient(question).await.map(Verdict::refusal) {
@@ -128,12 +122,6 @@ impl<S, A, D, P> Shared<S, A, D, P> {
             tracing::error!("the policy has not answered in time");
         }
         said.ok()
-    }
-
-    /// What a Received field calls a message, for whoever searches a log.
-    fn next_id(&self) -> String {
-        let count = self.ids.fetch_add(1, Ordering::Relaxed);
-        format!("{:016x}{count:06x}", self.id_base)
     }
 }
 
@@ -169,51 +157,16 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Server<S, A, D, P>
     pub async fn serve_with_shutdown(&self, listener: TcpListener, shutdown: Shutdown) -> io::Result<()> {
         let (server, word) = (self.clone(), shutdown.clone());
         let options = self.shared.serve.clone();
-        mail_wire::io::serve(listener, options, shutdown, move |socket, peer| {
-            server.clone().connection(socket, peer, word.clone())
+        mail_wire::io::serve(listener, options, shutdown, move |accepted| {
+            server.clone().connection(accepted, word.clone())
         })
         .await;
         Ok(())
     }
 
-    async fn connection(self, socket: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
-        let (link, peer) = if self.shared.proxy_protocol {
-            match proxied(socket, peer).await {
-                Ok(proxied) => proxied,
-                Err(error) => {
-                    tracing::warn!(%peer, %error, "no PROXY header");
-                    return;
-                }
-            }
-        } else {
-            (Link::plain(socket), peer)
-        };
-        tracing::debug!(%peer, "connected");
-        let driver = Driver::new(link, self.shared.driver, shutdown);
-        let id = self.shared.next_id();
-        let span = tracing::info_span!("connection", %id, peer = %peer.ip());
-        Connection::new(self.shared, driver, id, peer.ip()).run().instrument(span).await;
+    async fn connection(self, accepted: Accepted, shutdown: Shutdown) {
+        tracing::debug!("connected");
+        let driver = Driver::new(accepted.link, self.shared.driver, shutdown);
+        Connection::new(self.shared, driver, accepted.id, accepted.peer.ip()).run().await;
     }
-}
-
-/// Reads the PROXY header, and gives the connection with whatever was read behind it in front again.
-async fn proxied(socket: TcpStream, peer: SocketAddr) -> io::Result<(Link, SocketAddr)> {
-    let (mut reader, writer) = socket.into_split();
-    let (mut input, mut header) = (BytesMut::new(), ProxyReader::new());
-    let read = async {
-        loop {
-            match header.next(&mut input).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))? {
-                Some(header) => return Ok::<_, io::Error>(header),
-                None if reader.read_buf(&mut input).await? == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                None => {}
-            }
-        }
-    };
-    let header = timeout(PROXY_PATIENCE, read).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    let peer = match header {
-        ProxyHeader::Proxied { source, .. } => source,
-        _ => peer,
-    };
-    let reader = io::Cursor::new(input.freeze()).chain(reader);
-    Ok((Link::plain(join(reader, writer)), peer))
 }
