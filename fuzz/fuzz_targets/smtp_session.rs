@@ -5,23 +5,28 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use mail_wire::sasl::{Mechanism, SaslConfig};
+use mail_wire::sasl::{Identity, Mechanism, SaslConfig};
 use mail_wire::{AccountId, CredentialAnswer, Secret};
-use smtp_proto::session::{Answer, Config, Event, Protocol, ServerSession};
+use smtp_proto::command::Told;
+use smtp_proto::session::{Answer, Config, Event, Protocol, ServerSession, Trust};
 
 /// What was said, and what was taken as messages.
-fn converse(config: &Arc<Config>, octets: &[u8], cut: usize) -> (BytesMut, Vec<u8>) {
+fn converse(config: &Arc<Config>, trust: Trust, octets: &[u8], cut: usize) -> (BytesMut, Vec<u8>) {
     let mut session = ServerSession::new(Arc::clone(config));
     let (mut input, mut output, mut messages) = (BytesMut::new(), BytesMut::new(), Vec::new());
     for chunk in octets.chunks(cut) {
         input.extend_from_slice(chunk);
         while let Some(event) = session.next_event(&mut input).expect("every event is answered") {
             let answer = match &event {
+                Event::Connected(connected) => connected.greet_trusted(trust),
                 Event::Data(data) => {
                     messages.extend_from_slice(data);
                     continue;
                 }
                 Event::Rcpt(rcpt) => rcpt.accept(),
+                Event::Xclient(xclient) if matches!(xclient.login, Some(Told::Is(_))) => {
+                    xclient.accept_as(Identity::new(AccountId::new("ada"), None, Mechanism::Plain))
+                }
                 Event::EndOfData(end) => {
                     messages.extend_from_slice(b"<end>");
                     if end.replies > 1 { event.default_answer() } else { end.accept() }
@@ -44,6 +49,9 @@ fuzz_target!(|octets: &[u8]| {
     config.mechanisms = vec![Mechanism::Plain, Mechanism::Login];
     config.sasl = Arc::new(SaslConfig::new(Secret::new([7; 32])));
     config.limits.message_size = 1000;
+    config.dialect.extensions.binary_mime = first & 4 == 0;
     let config = Arc::new(config);
-    assert_eq!(converse(&config, octets, usize::from(first / 16) + 1), converse(&config, octets, usize::MAX));
+    let trust = if first & 8 == 0 { Trust::none() } else { Trust::none().with_xclient().with_xforward().with_login() };
+    let cut = usize::from(first / 16) + 1;
+    assert_eq!(converse(&config, trust, octets, cut), converse(&config, trust, octets, usize::MAX));
 });

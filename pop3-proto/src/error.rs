@@ -89,6 +89,9 @@ pub enum Rejection {
     /// The line is not one, or is longer than the limit (attack rows M1 and S4). It has been swallowed to its CRLF.
     #[error(transparent)]
     Line(#[from] LineFault),
+    /// The first that was said is another protocol's: the session ends with the answer (attack row T9).
+    #[error("this is a mail server")]
+    OtherProtocol,
     /// The command belongs to the AUTHORIZATION state, and somebody has logged in.
     #[error("already logged in")]
     AlreadyLoggedIn,
@@ -144,6 +147,7 @@ impl Rejection {
             // RFC 3206 §5: the credentials were offered "in violation of policy". The client asks its user, and does not
             // try again by itself with what it has just shown to everybody.
             Self::InsecureLogin => refusal.with_code(ResponseCode::Auth),
+            Self::OtherProtocol => refusal.closing(),
             _ => refusal,
         }
     }

@@ -6,6 +6,7 @@ mod host;
 use bytes::BytesMut;
 use host::{Conversation, Host, insecure, logged_in, mrose};
 use mail_wire::machine::Timer;
+use pop3_proto::response::Refusal;
 use pop3_proto::{Answer, Event, Maildrop, UsageError};
 
 #[test]
@@ -132,4 +133,32 @@ fn sec_c1_three_clocks_run() {
     conversation.session.handle_timeout(Timer::Idle, &mut out);
     assert!(conversation.session.is_closed() && out.is_empty(), "in silence, RFC 1939 §3");
     assert_eq!(conversation.session.timers().iter().count(), 0);
+}
+
+#[test]
+fn sec_t9_another_protocols_first_words_get_one_reply_that_echoes_none_of_them() {
+    for octets in [
+        &b"GET /secret HTTP/1.1\r\nHost: mail.example.org\r\n\r\n"[..],
+        b"POST / HTTP/1.1\r\n\r\nUSER secret\r\n",
+        b"OPTIONS * HTTP/1.1\nsecret\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03secret",
+    ] {
+        for cut in 1..octets.len() {
+            let mut conversation = Conversation::begin(insecure(), mrose());
+            let said = conversation.say(&octets[..cut]) + &conversation.say(&octets[cut..]);
+            assert_eq!(said, "-ERR this is a mail server\r\n", "{}", octets.escape_ascii());
+            assert!(conversation.session.is_closed());
+        }
+    }
+    let mut conversation = Conversation::begin(insecure(), mrose());
+    conversation.say("CAPA\r\n");
+    assert!(conversation.say("GET / HTTP/1.1\r\n").starts_with("-ERR "));
+    assert!(!conversation.session.is_closed(), "a later line is no browser's first");
+    // Whatever the host says to it.
+    let mut conversation = Conversation::begin(insecure(), mrose());
+    conversation.input.extend_from_slice(b"GET / HTTP/1.1\r\n");
+    let event = conversation.session.next_event(&mut conversation.input).unwrap().unwrap();
+    assert!(matches!(event, Event::Rejected(_)), "{event:?}");
+    conversation.session.answer(Answer::Refuse(Refusal::lossy("go on")), &mut BytesMut::new()).unwrap();
+    assert!(conversation.session.is_closed());
 }

@@ -142,7 +142,7 @@
 //! | --- | --- | --- | --- |
 //! | `command_line` | 512, and what extensions add | 500 | RFC 5321 §4.5.3.1.4 |
 //! | `auth_line` | 12,288 | 500 5.5.6 | RFC 4954 §4 |
-//! | `message_size` | 25 MiB | 552 5.3.4, at MAIL or at the end | RFC 1870 §6.1 |
+//! | `message_size` | 25 MiB | 552 5.3.4, at MAIL, at BDAT or at the end | RFC 1870 §6.1 |
 //! | `recipients` | 1000 | 452 4.5.3 | RFC 5321 §4.5.3.1.10 |
 //! | `messages` | 100 from a stranger | 421 4.7.0 | attack row M3 |
 //! | `errors`, `unknown_commands` | 10, 5 | 421 4.7.0 | attack row C5 |
@@ -157,18 +157,19 @@
 //!
 //! | Number | Title | Sections | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
-//! | 5321 | Simple Mail Transfer Protocol | 2.3.8, 3.1 to 3.5, 4.1, 4.2, 4.5 | `grammar`, `command`, `response`, `session` | `rfc5321-d*.txt`, `tests/smuggling.rs`, `tests/addresses.rs`, `tests/conversation.rs` |
-//! | 5321 | (trace information) | 4.4 | `server::trace` | there, `tests/server.rs` |
 //! | 1870 | SIZE | all | `command::mail`, `session::data` | `rfc1870-size.txt`, `tests/limits.rs` |
-//! | 2033 | LMTP | all but 4.3 (BDAT) | `session`, `server` | `rfc2033-4.2-lmtp.txt`, `lmtp-rules.txt`, `tests/server.rs` |
+//! | 2033 | LMTP | all | `session`, `server` | `rfc2033-4.2-lmtp.txt`, `rfc2033-4.3-bdat.txt`, `lmtp-rules.txt`, `tests/server.rs` |
 //! | 2034, 3463 | ENHANCEDSTATUSCODES | all | `grammar::status`, `response` | `response::reply`, every transcript |
-//! | 2920 | PIPELINING | 3.1, 3.2 but for (5) and (6) | `session` | `rfc2920-pipelining.txt`, every transcript |
-//! | 3207 | STARTTLS | 4 | `session`, `server` | `starttls*.txt`, `tests/starttls_injection.rs` |
 //! | 2852 | DELIVERBY, the parameter | 4 | `command::delivery` | `rfc6710-2852-4865-7293.txt` |
+//! | 2920 | PIPELINING | 3.1, 3.2 but for (5) and (6) | `session` | `rfc2920-pipelining.txt`, every transcript |
+//! | 3030 | CHUNKING, and BINARYMIME where it is switched on | 2, 3 | `command::bdat`, `session::bdat` | `rfc3030-*.txt`, `bdat-*.txt`, `tests/bdat.rs` |
+//! | 3207 | STARTTLS | 4 | `session`, `server` | `starttls*.txt`, `tests/starttls_injection.rs` |
 //! | 3461 | DSN, the parameters | 4, 5.1, 5.4 | `grammar::xtext`, `command::dsn` | `rfc3461-dsn.txt`, `tests/parameters.rs` |
 //! | 3848 | ESMTP and LMTP transmission types | 2 | `server::trace` | there |
 //! | 4865 | FUTURERELEASE, the parameters | 3, 4 | `command::delivery` | `rfc6710-2852-4865-7293.txt` |
 //! | 4954 | AUTH | 3 to 6 | `command::auth`, `command::submitter`, `session::auth` | `rfc4954-*.txt`, `rfc7677-scram.txt`, `tests/logins.rs` |
+//! | 5321 | Simple Mail Transfer Protocol | 2.3.8, 3.1 to 3.5, 4.1, 4.2, 4.5 | `grammar`, `command`, `response`, `session` | `rfc5321-d*.txt`, `tests/smuggling.rs`, `tests/addresses.rs`, `tests/conversation.rs` |
+//! | 5321 | (trace information) | 4.4 | `server::trace` | there, `tests/server.rs` |
 //! | 6152 | 8BITMIME | all | `command::mail` | `parameters.txt`, `tests/server.rs` |
 //! | 6409 | submission | 3.1, 4.3, 6.1 | `session`, `server` | `rfc4954-plain.txt`, `tests/server.rs` |
 //! | 6531 | SMTPUTF8 | 3.1 to 3.7, 4.3 | `grammar`, `command`, `server::trace` | `rfc6531-smtputf8.txt`, `tests/addresses.rs` |
@@ -178,6 +179,7 @@
 //! | 8314 | implicit TLS | 3.3 | `server` | `tests/server.rs` |
 //! | 8689 | REQUIRETLS, the parameter | 2, 4.1 but for the field TLS-Required | `command::mail`, `session` | `rfc8689-requiretls.txt` |
 //! | 9422 | LIMITS: RCPTMAX, MAILMAX | 3, 4 | `session` | `rfc9422-limits.txt` |
+//! | Postfix `XCLIENT_README`, `XFORWARD_README` | XCLIENT and XFORWARD, from peers that the host trusts | all | `command::xclient`, `command::xforward`, `session::trust` | `xclient*.txt`, `xforward.txt`, `tests/trust.rs` |
 //!
 //! RFC 2920 §3.2 (5) and (6) would have the replies to NOOP and some others sent at once; here a whole group of commands
 //! is answered in one write, as soon as there is nothing more to read.

@@ -11,7 +11,7 @@ pub struct Limits {
     /// Octets of a line of a login: 12,288 (RFC 4954 §4; attack row M16). What surrounds it in an AUTH command is allowed
     /// on top.
     pub auth_line: usize,
-    /// Octets of a message, counted without stuffed dots: 25 MiB (RFC 1870 §5; RFC 5321 §4.5.3.1.7 wants 64 KiB at
+    /// Octets of a message, counted without stuffed dots and over all its chunks: 25 MiB (RFC 1870 §5; RFC 5321 §4.5.3.1.7 wants 64 KiB at
     /// least; attack rows M2, M3).
     pub message_size: u64,
     /// Recipients of a message: 1000 (RFC 5321 §4.5.3.1.8 wants 100 at least; attack row M3). More get 452 4.5.3 (RFC 5321

@@ -7,7 +7,7 @@ mod support;
 use bytes::BytesMut;
 use mail_wire::CredentialAnswer;
 use proptest::prelude::*;
-use smtp_proto::session::{Answer, Event, Phase, Protocol};
+use smtp_proto::session::{Answer, Event, Phase, Protocol, Trust};
 use smtp_proto::{Error, PeerError, Reply, UsageError};
 use support::{Conversation, Host};
 
@@ -59,17 +59,24 @@ fn an_answer_that_does_not_fit_is_a_mistake_and_can_be_made_good() {
         (b"RCPT TO:<a@b>\r\n", "354 go on", "250 ok"),
         (b"DATA\r\n", "250 ok", "354 go on"),
         (b"x\r\n.\r\n", "354 go on", "250 ok"),
+        (b"BDAT 1\r\nx", "354 go on", "250 ok"),
     ] {
         let mut conversation = conversation();
         if octets.starts_with(b"RCPT") {
             conversation.send(b"MAIL FROM:<a@b>\r\n");
+        } else if octets.starts_with(b"BDAT") {
+            conversation.send(b"MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\n");
+            let begin = event(&mut conversation, octets);
+            assert_eq!(answer(&mut conversation, reply("250 yes")), Err(UsageError::WrongAnswer));
+            assert_eq!(answer(&mut conversation, begin.default_answer()).unwrap(), "");
+            assert!(matches!(event(&mut conversation, b""), Event::Data(_)));
         } else if octets.starts_with(b"DATA") {
             conversation.send(b"MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\n");
         } else if octets.starts_with(b"x") {
             conversation.send(b"MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n");
             event(&mut conversation, octets);
         }
-        event(&mut conversation, if octets.starts_with(b"x") { b"" } else { octets });
+        event(&mut conversation, if octets.starts_with(b"x") || octets.starts_with(b"BDAT") { b"" } else { octets });
         assert_eq!(answer(&mut conversation, reply(wrong)), Err(UsageError::WrongAnswer));
         assert_eq!(answer(&mut conversation, CredentialAnswer::Rejected), Err(UsageError::WrongAnswer));
         assert_eq!(answer(&mut conversation, reply(right)).unwrap(), format!("{right}\r\n"));
@@ -239,6 +246,18 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
         "QUIT",
         "STARTTLS\r\n",
         ".",
+        "BDAT 5\r\n",
+        "BDAT 3\r\n\0\r\n",
+        "BDAT 2\r\na\r",
+        "BDAT 6 LAST\r\n",
+        "BDAT 0 LAST\r\n",
+        "BDAT 4 SOON\r\n",
+        "BDAT +4\r\n",
+        "MAIL FROM:<> BODY=BINARYMIME\r\n",
+        "XCLIENT NAME=a ADDR=192.0.2.1\r\n",
+        "XCLIENT LOGIN=tim\r\n",
+        "XFORWARD SOURCE=LOCAL\r\n",
+        "GET / HTTP/1.1\r\n",
     ]);
     prop::collection::vec(line, 0..40).prop_map(|lines| lines.concat().into_bytes())
 }
@@ -250,6 +269,7 @@ proptest! {
         cuts in prop::collection::vec(1usize..20, 1..8),
         lmtp: bool,
         reject: bool,
+        trusted: bool,
     ) {
         let begin = || {
             let mut config = support::config_with_auth(if lmtp { Protocol::Lmtp } else { Protocol::Smtp });
@@ -257,8 +277,13 @@ proptest! {
                 config.line_ends = mail_wire::dot::LineEndPolicy::Reject;
             }
             config.starttls = true;
+            config.dialect.extensions.binary_mime = true;
             config.limits.message_size = 8;
-            let mut conversation = Conversation::new(config, Host::new(&["<a@b>"]));
+            let mut host = Host::new(&["<a@b>"]);
+            if trusted {
+                host.trust = Trust::none().with_xclient().with_xforward().with_login();
+            }
+            let mut conversation = Conversation::new(config, host);
             conversation.hello();
             conversation
         };

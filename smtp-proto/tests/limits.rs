@@ -4,7 +4,7 @@
 mod support;
 
 use mail_wire::machine::Timer;
-use smtp_proto::session::{Phase, Protocol};
+use smtp_proto::session::{Phase, Protocol, Trust};
 use support::{Conversation, Host};
 
 #[test]
@@ -204,6 +204,13 @@ fn every_state() -> Vec<Conversation> {
         b"EHLO c\r\nMAIL FROM:<a@b> SMTPUTF8\r\n",
         b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\n",
         b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n",
+        b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nBDAT 1\r\n\r",
+        b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nBDAT 100\r\n",
+        b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nBDAT 100 LAST\r\nx",
+        b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nBDAT 1\r\n\0",
+        b"EHLO c\r\nBDAT 100\r\n",
+        b"EHLO c\r\nXCLIENT LOGIN=tim\r\n",
+        b"EHLO c\r\nXFORWARD ADDR=192.0.2.1\r\n",
         b"EHLO c\r\nAUTH PLAIN\r\n",
         b"EHLO c\r\nAUTH LOGIN\r\ndGlt\r\n",
         b"EHLO c\r\nAUTH SCRAM-SHA-256\r\n",
@@ -215,7 +222,9 @@ fn every_state() -> Vec<Conversation> {
             config.starttls = true;
             config.limits.errors = usize::MAX;
             config.limits.unknown_commands = usize::MAX;
-            let mut conversation = Conversation::new(config, Host::new(&["<a@b>"]));
+            let mut host = Host::new(&["<a@b>"]);
+            host.trust = Trust::none().with_xclient().with_xforward().with_login();
+            let mut conversation = Conversation::new(config, host);
             let octets = String::from_utf8_lossy(octets);
             let octets = if protocol == Protocol::Lmtp { octets.replace("EHLO", "LHLO") } else { octets.into_owned() };
             conversation.send(octets.as_bytes());

@@ -17,6 +17,7 @@ mod support;
 
 use mail_wire::dot::LineEndPolicy;
 use mail_wire::sasl::Mechanism;
+use smtp_proto::Reply;
 use smtp_proto::command::{FutureRelease, PriorityProfile};
 use smtp_proto::session::{Config, Phase, Protocol};
 use support::{Conversation, Host};
@@ -84,6 +85,18 @@ impl Story {
             "over-quota" => host.over_quota.push(value.to_owned()),
             "user" => host.users = vec![value.split_once(' ').map(|(a, b)| (a.into(), b.into())).unwrap()],
             "starttls" => config.starttls = true,
+            "trust" => {
+                for what in value.split(' ') {
+                    host.trust = match what {
+                        "xclient" => host.trust.with_xclient(),
+                        "xforward" => host.trust.with_xforward(),
+                        "login" => host.trust.with_login(),
+                        _ => panic!("{what}"),
+                    };
+                }
+            }
+            "refuse-data" => host.refuse_data = Some(Reply::parse(format!("{value}\r\n").as_bytes()).unwrap()),
+            "binary" => config.dialect.extensions.binary_mime = true,
             "no-tls" => host.has_tls = false,
             "auth" => {
                 config.mechanisms = value.split(' ').map(|name| name.parse::<Mechanism>().unwrap()).collect();
@@ -156,11 +169,16 @@ impl Story {
     }
 }
 
+/// With an escape for what could not stand in a story's line.
+fn shown(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
 fn told((sender, recipients, octets): &(String, Vec<String>, Vec<u8>)) -> Vec<String> {
     let mut lines = vec![format!("from {sender}")];
     lines.extend(recipients.iter().map(|recipient| format!("to {recipient}")));
     let text = String::from_utf8_lossy(octets).into_owned();
-    lines.extend(text.split_terminator("\r\n").map(|line| format!("> {line}").trim_end().to_owned()));
+    lines.extend(text.split_terminator("\r\n").map(|line| format!("> {}", shown(line)).trim_end().to_owned()));
     lines
 }
 

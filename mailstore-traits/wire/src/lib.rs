@@ -5,6 +5,7 @@
 //! | [`mod@line`] | lines that end in CRLF, under a ceiling |
 //! | [`dot`] | dot-stuffing in both directions |
 //! | [`line_ends`] | the same rules for line ends where a message comes in chunks |
+//! | [`foreign`] | another protocol on a mail port |
 //! | [`base64`] | strict, as SASL wants it |
 //! | [`proxy`] | whose connection it is, when a load balancer passes it on |
 //! | [`sasl`] | logging in: PLAIN, LOGIN, SCRAM-SHA-256, OAUTHBEARER, XOAUTH2 |
@@ -30,6 +31,7 @@
 
 pub mod base64;
 pub mod dot;
+pub mod foreign;
 #[cfg(feature = "io")]
 pub mod io;
 pub mod line;

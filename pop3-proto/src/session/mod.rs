@@ -18,12 +18,13 @@ mod utf8;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use mail_wire::foreign::is_foreign;
 use mail_wire::line::LineReader;
 use mail_wire::machine::{Machine, RunningTimer, Timer, Timers, TlsInfo};
 use mail_wire::sasl::Failure;
 use mail_wire::{CredentialQuery, UserName};
 
-use crate::error::{Error, PeerError, UsageError};
+use crate::error::{Error, PeerError, Rejection, UsageError};
 use crate::grammar::ResponseText;
 use crate::response::{DropListing, Refusal, ResponseCode};
 pub use answer::Answer;
@@ -55,6 +56,8 @@ pub struct ServerSession {
     /// Rises with every line and every answer: the clocks begin anew.
     activity: u64,
     mid_line: bool,
+    /// A whole line has come, since the connection or TLS began.
+    has_spoken: bool,
 }
 
 /// Which answer is owed.
@@ -87,6 +90,8 @@ enum Owed {
     Transfer(Box<Transfer>),
     Quit(Option<DropListing>),
     Rejected,
+    /// A rejection that ends the session, whatever it is answered with.
+    LastWord,
 }
 
 /// An event that waits for its turn.
@@ -114,6 +119,7 @@ impl ServerSession {
             failed_logins: 0,
             activity: 0,
             mid_line: false,
+            has_spoken: false,
         }
     }
 
@@ -137,6 +143,11 @@ impl ServerSession {
             // Octets behind STLS belong to the handshake and are not looked at (attack row T1).
             SessionState::Handshake | SessionState::Update | SessionState::Closed => return Ok(None),
         }
+        if !self.has_spoken && is_foreign(input) {
+            // It stays where it is: none of it is a command, and none of it is said back (attack row T9).
+            self.owed = Owed::LastWord;
+            return Ok(Some(Event::Rejected(Rejection::OtherProtocol)));
+        }
         let limits = self.config.limits();
         let limit = if self.state.exchange().is_some() { limits.auth_line } else { limits.command_line };
         let Some(line) = self.reader.next_line(input, limit) else {
@@ -144,6 +155,7 @@ impl ServerSession {
             return Ok(None);
         };
         self.mid_line = false;
+        self.has_spoken = true;
         self.activity = self.activity.wrapping_add(1);
         Ok(Some(match line {
             Ok(mut line) => {
@@ -264,6 +276,7 @@ impl ServerSession {
         input.clear();
         self.reader = LineReader::new();
         self.mid_line = false;
+        self.has_spoken = false;
         self.owed = Owed::Nothing;
         self.pending = None;
         self.tls = Some(tls);

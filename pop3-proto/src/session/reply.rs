@@ -50,7 +50,15 @@ impl ServerSession {
                 return Err(UsageError::WrongAnswer);
             }
             (owed, Answer::Refuse(refusal)) => self.refuse(owed, &refusal, out),
-            (Owed::Nothing | Owed::Message(..) | Owed::Authenticated | Owed::Failed | Owed::Rejected, _) => {
+            (
+                Owed::Nothing
+                | Owed::Message(..)
+                | Owed::Authenticated
+                | Owed::Failed
+                | Owed::Rejected
+                | Owed::LastWord,
+                _,
+            ) => {
                 return Err(UsageError::WrongAnswer);
             }
             (owed, Answer::Ok(text)) => self.accept(owed, text, out)?,
@@ -63,7 +71,7 @@ impl ServerSession {
         refusal.response().encode(out);
         let limits = self.config.limits();
         let closes = match owed {
-            Owed::Greeting | Owed::Quit(_) => true,
+            Owed::Greeting | Owed::Quit(_) | Owed::LastWord => true,
             Owed::Failed | Owed::Rejected => self.errors >= limits.errors || self.failed_logins >= limits.failed_logins,
             _ => false,
         };

@@ -7,12 +7,15 @@ mod bdat;
 mod delivery;
 mod dialect;
 mod dsn;
+mod forwarded;
 mod hello;
 mod mail;
 mod query;
 mod rcpt;
 mod submitter;
 mod verb;
+mod xclient;
+mod xforward;
 
 use bytes::BytesMut;
 use nom::Parser;
@@ -23,12 +26,15 @@ pub use bdat::Bdat;
 pub use delivery::{ByMode, DeliverBy, FutureRelease, Hold, Priority, PriorityProfile, ValidSince, WithoutRrvs};
 pub use dialect::{Dialect, Extensions, Leniency};
 pub use dsn::{EnvelopeId, Notify, OriginalRecipient, Return};
+pub use forwarded::Told;
 pub use hello::Hello;
 pub use mail::{BodyType, Mail};
 pub use query::{Expn, Help, Noop, Vrfy};
 pub use rcpt::Rcpt;
 pub use submitter::Submitter;
 pub use verb::Verb;
+pub use xclient::{ClientProtocol, Xclient};
+pub use xforward::{Ident, Source, Xforward};
 
 use crate::error::{ParseError, ParseErrorKind};
 use crate::grammar::{Fault, Keyword};
@@ -63,6 +69,10 @@ pub enum Command {
     StartTls,
     /// AUTH (RFC 4954).
     Auth(Auth),
+    /// XCLIENT: it is another's connection.
+    Xclient(Xclient),
+    /// XFORWARD: the next message came from elsewhere.
+    Xforward(Xforward),
 }
 
 impl Command {
@@ -102,6 +112,8 @@ impl Command {
             Verb::Vrfy => Vrfy::parse(arguments).map(Self::Vrfy),
             Verb::Expn => Expn::parse(arguments).map(Self::Expn),
             Verb::Auth => Auth::parse(arguments).map(Self::Auth),
+            Verb::Xclient => Xclient::parse(arguments).map(Self::Xclient),
+            Verb::Xforward => Xforward::parse(arguments).map(Self::Xforward),
         }
     }
 
@@ -121,6 +133,8 @@ impl Command {
             Self::Help(_) => Verb::Help,
             Self::StartTls => Verb::StartTls,
             Self::Auth(_) => Verb::Auth,
+            Self::Xclient(_) => Verb::Xclient,
+            Self::Xforward(_) => Verb::Xforward,
         }
     }
 
@@ -132,6 +146,8 @@ impl Command {
             Self::Mail(mail) => mail.arguments(),
             Self::Rcpt(rcpt) => rcpt.arguments(),
             Self::Bdat(bdat) => bdat.arguments(),
+            Self::Xclient(xclient) => xclient.arguments(),
+            Self::Xforward(xforward) => xforward.arguments(),
             Self::Vrfy(vrfy) => vrfy.arguments(),
             Self::Expn(expn) => expn.arguments(),
             Self::Noop(noop) => noop.arguments(),

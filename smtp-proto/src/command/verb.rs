@@ -36,11 +36,15 @@ pub enum Verb {
     Auth,
     /// RFC 3030 §2.
     Bdat,
+    /// Postfix's `XCLIENT_README`.
+    Xclient,
+    /// Postfix's `XFORWARD_README`.
+    Xforward,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Ehlo,
         Self::Helo,
         Self::Lhlo,
@@ -56,6 +60,8 @@ impl Verb {
         Self::StartTls,
         Self::Auth,
         Self::Bdat,
+        Self::Xclient,
+        Self::Xforward,
     ];
 
     /// In upper case.
@@ -76,6 +82,8 @@ impl Verb {
             Self::StartTls => "STARTTLS",
             Self::Auth => "AUTH",
             Self::Bdat => "BDAT",
+            Self::Xclient => "XCLIENT",
+            Self::Xforward => "XFORWARD",
         }
     }
 

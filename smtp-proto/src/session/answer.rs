@@ -1,7 +1,9 @@
 //! What a host says to an event.
 
 use mail_wire::CredentialAnswer;
+use mail_wire::sasl::Identity;
 
+use super::Trust;
 use crate::response::Reply;
 
 /// What a host says to an event. Most are made by the event itself: [`Rcpt::accept`](crate::command::Rcpt::accept),
@@ -19,6 +21,11 @@ pub enum Answer {
     ToAll(Reply),
     /// What the host knows of a credential. Answers [`Event::Credentials`](super::Event::Credentials) only.
     Credential(CredentialAnswer),
+    /// Greets a peer that may speak for others. Answers [`Event::Connected`](super::Event::Connected) only.
+    GreetTrusted(Trust),
+    /// Lets a trusted peer speak for somebody who has logged in elsewhere. Answers
+    /// [`Event::Xclient`](super::Event::Xclient) only.
+    LogIn(Identity),
     /// Yes, in the words of the session, which knows more than the event: the greeting, the list of extensions, the next
     /// challenge, the goodbye.
     Proceed,

@@ -1,6 +1,7 @@
 //! Commands: found, parsed, and judged by what the state allows (RFC 5321 §4.1.4).
 
 use bytes::BytesMut;
+use mail_wire::foreign::is_foreign;
 
 use super::owed::Owed;
 use super::state::State;
@@ -11,13 +12,20 @@ use crate::grammar::Keyword;
 impl ServerSession {
     /// The next command, or what is wrong with it.
     pub(super) fn next_command(&mut self, input: &mut BytesMut) -> Option<(Event, Owed)> {
+        if !self.has_spoken && is_foreign(input) {
+            // It stays where it is: none of it is a command, and none of it is said back (attack row T9).
+            let rejection = Rejection::of_command(RejectionReason::OtherProtocol, None);
+            return Some(self.reject(rejection.out_of_step()));
+        }
         let limit = self.line_limit(input);
         if !self.lines.is_discarding() {
             self.announces_chunk = starts_with_bdat(input);
         }
         let line = self.lines.next_line(input, limit);
         self.mid_line = line.is_none() && self.lines.is_mid_line(input);
-        let mut line = match line? {
+        let line = line?;
+        self.has_spoken = true;
+        let mut line = match line {
             Ok(line) => line,
             Err(fault) => {
                 let rejection = Rejection::of_command(RejectionReason::Line(fault), None);
@@ -34,6 +42,9 @@ impl ServerSession {
             Ok(Command::Bdat(bdat)) => return self.begin_chunk(bdat),
             Err(error) => match Bdat::announced(&line) {
                 Some(size) => return self.refuse_chunk(Bdat::new(size), Rejection::from(error).reason),
+                None if self.is_strange(error.verb) => {
+                    self.reject(Rejection::of_command(RejectionReason::NotTrusted, error.verb))
+                }
                 // Octets of a message come next, and nobody knows how many (attack row S8).
                 None if self.announces_chunk => self.reject(Rejection::from(error).out_of_step()),
                 None => self.reject(error.into()),
@@ -108,6 +119,8 @@ impl ServerSession {
                 Ok((Event::StartTls(StartTls), Owed::StartTls))
             }
             Command::Auth(auth) => self.judge_auth(&auth),
+            Command::Xclient(xclient) => self.judge_xclient(xclient),
+            Command::Xforward(xforward) => self.judge_xforward(xforward),
             // RFC 5321 §4.1.4: these at any time, a hello or not.
             Command::Rset => Ok((Event::Rset, Owed::Rset)),
             Command::Noop(noop) => Ok((Event::Noop(noop), Owed::Query)),
@@ -118,6 +131,11 @@ impl ServerSession {
             // Begun before it gets here: whatever is wrong with it, octets come behind it.
             Command::Bdat(_) => Err(RejectionReason::Sequence),
         }
+    }
+
+    /// Whether that is not for this peer to say, be it right or wrong.
+    fn is_strange(&self, verb: Option<Verb>) -> bool {
+        (verb == Some(Verb::Xclient) && !self.trust.xclient) || (verb == Some(Verb::Xforward) && !self.trust.xforward)
     }
 
     fn judge_mail(&self, mail: &Mail) -> Result<(), RejectionReason> {

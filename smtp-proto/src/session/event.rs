@@ -4,8 +4,8 @@ use bytes::Bytes;
 use mail_wire::sasl::{Failure, Identity};
 use mail_wire::{CredentialAnswer, CredentialQuery};
 
-use super::{Answer, Rejection};
-use crate::command::{Expn, Hello, Help, Mail, Noop, Rcpt, Vrfy};
+use super::{Answer, Rejection, Trust};
+use crate::command::{Expn, Hello, Help, Mail, Noop, Rcpt, Vrfy, Xclient, Xforward};
 use crate::grammar::EnhancedStatusCode as Status;
 use crate::response::{Reply, ReplyCode};
 
@@ -58,6 +58,11 @@ pub enum Event {
     Credentials(CredentialQuery),
     /// The peer has shown who it is, and becomes it with a 2yz answer.
     Authenticated(Identity),
+    /// A peer that the host trusts ([`Connected::greet_trusted`]) says whose connection it passes on. Accepting it begins
+    /// the session anew, with a greeting; what was said before is forgotten, a login too.
+    Xclient(Xclient),
+    /// A peer that the host trusts says where the next message came from.
+    Xforward(Xforward),
     /// A login has come to nothing.
     AuthenticationFailed(LoginFailure),
     /// What has come is not to be carried out, and the session knows why.
@@ -92,6 +97,8 @@ impl Event {
             Self::Expn(_) => Reply::of(502, Status::permanent(5, 1), "EXPN is not implemented").into(),
             Self::Help(_) => Reply::of(214, Status::success(0, 0), "see RFC 5321").into(),
             Self::Credentials(_) => CredentialAnswer::Unavailable.into(),
+            Self::Xclient(xclient) => xclient.accept(),
+            Self::Xforward(xforward) => xforward.accept(),
             Self::Authenticated(_) => Reply::of(235, Status::success(7, 0), "authentication succeeded").into(),
             Self::AuthenticationFailed(failure) => failure.default_answer(),
             Self::Rejected(rejection) => rejection.default_answer(),
@@ -118,6 +125,12 @@ impl Connected {
         Answer::Proceed
     }
 
+    /// The same to a peer that may speak for others: a proxy or a filter of the host's own, known by its address. For
+    /// anybody else it is a way around every rule that goes by a client's address or login (attack row R2).
+    pub fn greet_trusted(&self, trust: Trust) -> Answer {
+        Answer::GreetTrusted(trust)
+    }
+
     /// A refusal: 554 lets the peer say QUIT and nothing else (RFC 5321 §3.1), 421 closes.
     pub fn refuse(&self, reply: Reply) -> Answer {
         reply.into()
@@ -131,6 +144,35 @@ impl Hello {
     }
 
     /// No.
+    pub fn refuse(&self, reply: Reply) -> Answer {
+        reply.into()
+    }
+}
+
+impl Xclient {
+    /// `220`, and the session begins anew. Nobody is logged in, whatever LOGIN says.
+    pub fn accept(&self) -> Answer {
+        Answer::Proceed
+    }
+
+    /// The same, with somebody logged in. Whose login LOGIN is the name of is the host's to know.
+    pub fn accept_as(&self, identity: Identity) -> Answer {
+        Answer::LogIn(identity)
+    }
+
+    /// No: 550, or 421, which closes.
+    pub fn refuse(&self, reply: Reply) -> Answer {
+        reply.into()
+    }
+}
+
+impl Xforward {
+    /// `250`.
+    pub fn accept(&self) -> Answer {
+        Reply::of(250, Status::success(0, 0), "ok").into()
+    }
+
+    /// No: 550, or 421, which closes.
     pub fn refuse(&self, reply: Reply) -> Answer {
         reply.into()
     }

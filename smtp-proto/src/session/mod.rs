@@ -35,6 +35,7 @@ mod event;
 mod owed;
 mod rejection;
 mod state;
+mod trust;
 
 use std::sync::Arc;
 
@@ -47,8 +48,9 @@ pub use answer::Answer;
 pub use config::{Config, Protocol, Timeouts};
 pub use event::{Connected, DataBegin, EndOfChunk, EndOfData, Event, LoginFailure, StartTls};
 pub use rejection::{Rejection, RejectionReason};
+pub use trust::Trust;
 
-use crate::command::{Hello, Mail, Submitter};
+use crate::command::{Hello, Mail, Submitter, Xclient, Xforward};
 use crate::error::{Error, PeerError, UsageError};
 use crate::grammar::EnhancedStatusCode as Status;
 use crate::response::{Reply, ReplyCode};
@@ -68,6 +70,13 @@ pub struct ServerSession {
     /// What the host has been asked and has not answered.
     owed: Owed,
     tls: Option<TlsInfo>,
+    trust: Trust,
+    /// What XCLIENT has said.
+    overridden: Option<Box<Xclient>>,
+    /// What XFORWARD has said of the message that comes next, or comes.
+    forwarded: Option<Box<Xforward>>,
+    /// A whole line has come, since the connection or TLS began.
+    has_spoken: bool,
     /// Rises with every event and every answer: timers begin anew with it.
     activity: u64,
     /// A line has begun and has not ended, as far as was seen.
@@ -141,6 +150,10 @@ impl ServerSession {
             state: State::Fresh { announced: false },
             owed: Owed::Greeting,
             tls: None,
+            trust: Trust::none(),
+            overridden: None,
+            forwarded: None,
+            has_spoken: false,
             activity: 0,
             mid_line: false,
             announces_chunk: false,
@@ -213,6 +226,16 @@ impl ServerSession {
                 Some(owed::Resolved::Chunk(bdat, None)) => self.accept_chunks(bdat),
                 Some(owed::Resolved::Chunk(bdat, Some(reply))) => {
                     self.refuse_chunk(bdat, RejectionReason::Refused(reply));
+                }
+                Some(owed::Resolved::Trusted(reply, trust)) => {
+                    self.trust = trust;
+                    self.write(&owed, &reply, out);
+                    self.move_on(owed, &reply, 1);
+                }
+                Some(owed::Resolved::LogIn(reply, identity)) => {
+                    self.write(&owed, &reply, out);
+                    self.move_on(owed, &reply, 1);
+                    self.state.logged_in_elsewhere(identity);
                 }
                 Some(owed::Resolved::Replies(reply, count)) => {
                     for _ in 0..count {
@@ -325,6 +348,11 @@ impl ServerSession {
         input.clear();
         self.lines = LineReader::new();
         self.mid_line = false;
+        self.announces_chunk = false;
+        self.has_spoken = false;
+        // The trust stays: the peer did not say it. What the peer said of others goes with all else that it said.
+        self.overridden = None;
+        self.forwarded = None;
         self.activity = self.activity.wrapping_add(1);
         if !matches!(self.state, State::Fresh { .. }) {
             self.owed = Owed::Nothing;
@@ -343,7 +371,7 @@ impl ServerSession {
         match self.state {
             State::Fresh { .. } => Phase::Fresh,
             State::Refused => Phase::Refused,
-            State::Greeted => Phase::Greeted,
+            State::Greeted { .. } => Phase::Greeted,
             State::Ready { .. } => Phase::Ready,
             State::Transaction(..) => Phase::Transaction,
             State::Data(..) | State::Chunk(..) => Phase::Data,
@@ -367,7 +395,7 @@ impl ServerSession {
 
     /// Who has logged in.
     pub fn identity(&self) -> Option<&Identity> {
-        self.state.peer().and_then(|peer| peer.identity.as_ref())
+        self.state.identity()
     }
 
     /// Whom to believe to have first submitted a message: what MAIL's `AUTH=` said if the client has logged in, and
@@ -412,7 +440,7 @@ impl ServerSession {
             State::Auth(..) => return self.next_of_login(input).into(),
             State::Fresh { .. }
             | State::Refused
-            | State::Greeted
+            | State::Greeted { .. }
             | State::Ready { .. }
             | State::Transaction(..)
             | State::Chunking(..)
@@ -458,7 +486,7 @@ impl ServerSession {
     /// RFC 2034 §3: greetings and the replies to EHLO carry no enhanced code, nor does a 3yz.
     fn write(&self, owed: &Owed, reply: &Reply, out: &mut BytesMut) {
         let plain = !self.config.dialect.extensions.enhanced_status_codes
-            || matches!(owed, Owed::Greeting | Owed::Hello(_))
+            || matches!(owed, Owed::Greeting | Owed::Hello(_) | Owed::Xclient(_))
             || reply.code() == ReplyCode::known(354);
         if plain { reply.clone().without_status().encode(out) } else { reply.encode(out) }
     }

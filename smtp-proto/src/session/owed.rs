@@ -4,8 +4,8 @@ use mail_wire::CredentialAnswer;
 use mail_wire::sasl::{Identity, Mechanism};
 
 use super::data::Body;
-use super::{Answer, ServerSession};
-use crate::command::{Bdat, Hello};
+use super::{Answer, ServerSession, Trust};
+use crate::command::{Bdat, Hello, Xclient, Xforward};
 use crate::grammar::{EnhancedStatusCode as Status, ReplyText};
 use crate::response::{Reply, ReplyClass, ReplyCode};
 
@@ -35,6 +35,8 @@ pub(super) enum Owed {
     Challenge(String),
     Credential,
     Authenticated(Identity),
+    Xclient(Box<Xclient>),
+    Xforward(Box<Xforward>),
     LoginFailed,
     /// `of_mail` if it was MAIL that was rejected; `closes` if it is the session's last word, whatever the answer.
     Rejected {
@@ -53,6 +55,10 @@ pub(super) enum Resolved {
     Credential(CredentialAnswer),
     /// Whether a message in chunks may come, and what is said once its first chunk has come if it may not.
     Chunk(Bdat, Option<Reply>),
+    /// A greeting, to somebody who may speak for others.
+    Trusted(Reply, Trust),
+    /// A new greeting, to somebody who speaks for one who has logged in.
+    LogIn(Reply, Identity),
 }
 
 impl ServerSession {
@@ -62,9 +68,16 @@ impl ServerSession {
             (Owed::Credential, Answer::Credential(answer)) => return Some(Resolved::Credential(answer)),
             (Owed::Challenge(text), Answer::Proceed) => return Some(Resolved::Challenge(text.clone())),
             (Owed::Chunk(bdat), Answer::Proceed) => return Some(Resolved::Chunk(*bdat, None)),
+            (Owed::Greeting, Answer::GreetTrusted(trust)) => {
+                return self.own_words(owed).map(|reply| Resolved::Trusted(reply, trust));
+            }
+            (Owed::Xclient(_), Answer::LogIn(identity)) => {
+                return self.own_words(owed).map(|reply| Resolved::LogIn(reply, identity));
+            }
+            (_, Answer::GreetTrusted(_) | Answer::LogIn(_)) => return None,
             (_, Answer::Proceed) => (self.own_words(owed)?, false),
             // The session's list of extensions is the true one: a host gives the words behind the name, and no more.
-            (Owed::Greeting | Owed::Hello(_), Answer::Reply(reply) | Answer::ToAll(reply))
+            (Owed::Greeting | Owed::Hello(_) | Owed::Xclient(_), Answer::Reply(reply) | Answer::ToAll(reply))
                 if reply.class() == ReplyClass::Completion =>
             {
                 (self.named(owed, reply.lines().first().cloned().unwrap_or_default()), false)
@@ -88,6 +101,17 @@ impl ServerSession {
 
     /// The reply has been written, so often: what becomes of the session.
     pub(super) fn move_on(&mut self, owed: Owed, reply: &Reply, count: usize) {
+        let ends_message = matches!(owed, Owed::EndOfData { .. } | Owed::RejectedMessage { .. });
+        let ends_all =
+            matches!(owed, Owed::Hello(_) | Owed::Rset | Owed::Xclient(_)) && reply.class() == ReplyClass::Completion;
+        self.settle(owed, reply, count);
+        // XFORWARD is of one message: it ends with the message, and with what drops it.
+        if ends_all || (ends_message && !self.state.is_in_message()) {
+            self.forwarded = None;
+        }
+    }
+
+    fn settle(&mut self, owed: Owed, reply: &Reply, count: usize) {
         if reply.code() == ReplyCode::CLOSING {
             return self.state.closed();
         }
@@ -117,12 +141,23 @@ impl ServerSession {
             Owed::EndOfData { .. } | Owed::RejectedMessage { .. } => self.state.message_ended(),
             Owed::Rset if yes => self.state.reset(),
             Owed::Quit => self.state.closed(),
+            Owed::Xclient(xclient) if yes => {
+                let known = self.overridden.take().map(|known| *known).unwrap_or_default();
+                self.overridden = Some(Box::new(xclient.over(known)));
+                self.state.greeted();
+            }
+            Owed::Xforward(xforward) if yes => {
+                let known = self.forwarded.take().map(|known| *known).unwrap_or_default();
+                self.forwarded = Some(Box::new(xforward.over(known)));
+            }
             Owed::Authenticated(identity) => self.state.auth_ended(yes.then_some(identity)),
             Owed::Challenge(_) | Owed::Credential | Owed::LoginFailed => self.state.auth_ended(None),
             Owed::Hello(_)
             | Owed::StartTls
             | Owed::Data
             | Owed::Chunk(_)
+            | Owed::Xclient(_)
+            | Owed::Xforward(_)
             | Owed::Rset
             | Owed::Query
             | Owed::Rejected { .. }
@@ -132,7 +167,9 @@ impl ServerSession {
 
     fn own_words(&self, owed: &Owed) -> Option<Reply> {
         match owed {
-            Owed::Greeting => Some(self.named(owed, ReplyText::lossy(self.config.protocol.greeting()))),
+            Owed::Greeting | Owed::Xclient(_) => {
+                Some(self.named(owed, ReplyText::lossy(self.config.protocol.greeting())))
+            }
             Owed::Hello(_) => Some(self.named(owed, ReplyText::default())),
             Owed::Quit => {
                 let text = format!("{} closing connection", self.config.host_name);
@@ -184,6 +221,8 @@ impl ServerSession {
             offer(true, &format!("FUTURERELEASE {} {}", most.max_interval, most.max_date_time));
         }
         offer(extensions.rrvs, "RRVS");
+        offer(self.trust.xclient, Xclient::offer(self.trust.login));
+        offer(self.trust.xforward, Xforward::OFFER);
         offer(self.starttls_is_open(), "STARTTLS");
         if self.auth_is_open() {
             let names: Vec<_> = self.config.mechanisms.iter().map(|mechanism: &Mechanism| mechanism.name()).collect();
@@ -236,6 +275,8 @@ impl Owed {
                     | Self::Quit
                     | Self::Query
                     | Self::Authenticated(_)
+                    | Self::Xclient(_)
+                    | Self::Xforward(_)
             ),
         }
     }

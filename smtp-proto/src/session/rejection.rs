@@ -56,6 +56,10 @@ pub enum RejectionReason {
     Sequence,
     /// Not offered here: 502.
     NotImplemented,
+    /// XCLIENT or XFORWARD from somebody whom the host does not trust to speak for others: 550 (attack row R2).
+    NotTrusted,
+    /// The first that was said is another protocol's: 500, and it is over (attack row T9).
+    OtherProtocol,
     /// A login without TLS: 538 (RFC 4954 §4; attack row T7).
     TlsRequired,
     /// REQUIRETLS in clear, where STARTTLS is offered: 530 5.7.10 (RFC 8689 §2).
@@ -155,6 +159,10 @@ impl Rejection {
             }
             Reason::Sequence => Reply::of(503, Status::permanent(5, 1), "bad sequence of commands"),
             Reason::NotImplemented => Reply::of(502, Status::permanent(5, 1), "command not implemented"),
+            Reason::NotTrusted => Reply::of(550, Status::permanent(7, 0), "insufficient authorization"),
+            Reason::OtherProtocol => {
+                Reply::of(500, Status::permanent(5, 1), "this is a mail server, closing connection")
+            }
             Reason::TlsRequired => Reply::of(538, Status::permanent(7, 11), "login needs TLS, say STARTTLS first"),
             Reason::EncryptionRequired => {
                 Reply::of(530, Status::permanent(7, 10), "REQUIRETLS needs TLS, say STARTTLS first")
@@ -195,6 +203,8 @@ impl Rejection {
             | Reason::UnknownParameter(_)
             | Reason::Sequence
             | Reason::NotImplemented
+            | Reason::NotTrusted
+            | Reason::OtherProtocol
             | Reason::TlsRequired
             | Reason::EncryptionRequired
             | Reason::AuthRequired

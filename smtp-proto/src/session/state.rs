@@ -23,6 +23,7 @@
 //!
 //!   A chunk that fails leaves `Chunking` without its body: every other fails too, up to RSET, EHLO or LAST (RFC 3030 §2).
 //!
+//!   Greeted, Ready ──► Greeted: XCLIENT, from a peer that is trusted
 //!   any ──► Discarding ──► where it was: a BDAT that is refused, until its octets have come and the reply is given
 //!   any ──► Closed: 221 to QUIT, 421, the peer goes away
 //! ```
@@ -69,8 +70,11 @@ pub(super) enum State {
     },
     /// Greeted with 554: only QUIT is left to say (RFC 5321 §3.1).
     Refused,
-    /// No hello yet, or none since TLS began.
-    Greeted,
+    /// No hello yet, or none since TLS or XCLIENT began the session anew. `identity` is who has logged in elsewhere,
+    /// as XCLIENT has said.
+    Greeted {
+        identity: Option<Identity>,
+    },
     /// No message. `behind_refusal` if the last one was refused before it began: what is pipelined behind it comes out of
     /// order and is no fault of the peer's (RFC 2920 §3.1).
     Ready {
@@ -95,7 +99,7 @@ pub(super) enum State {
 
 impl State {
     pub(super) fn greeted(&mut self) {
-        *self = Self::Greeted;
+        *self = Self::Greeted { identity: None };
     }
 
     pub(super) fn refused(&mut self) {
@@ -106,9 +110,17 @@ impl State {
         *self = Self::Closed;
     }
 
+    /// A peer that is trusted to say so has said, in the place of a login, who its client is.
+    pub(super) fn logged_in_elsewhere(&mut self, who: Identity) {
+        if let Self::Greeted { identity } = self {
+            *identity = Some(who);
+        }
+    }
+
     /// RFC 5321 §4.1.4: "clear all buffers and reset the state exactly as if a RSET command had been issued". A login stays.
     pub(super) fn said_hello(&mut self, hello: Hello) {
-        let identity = self.take_peer().and_then(|peer| peer.identity);
+        let elsewhere = if let Self::Greeted { identity } = self { identity.take() } else { None };
+        let identity = self.take_peer().map_or(elsewhere, |peer| peer.identity);
         *self = Self::Ready { peer: Peer { hello, identity }, behind_refusal: false };
     }
 
@@ -138,7 +150,7 @@ impl State {
             Self::Transaction(peer, transaction) => *self = Self::Data(peer, transaction, body),
             other @ (Self::Fresh { .. }
             | Self::Refused
-            | Self::Greeted
+            | Self::Greeted { .. }
             | Self::Ready { .. }
             | Self::Data(..)
             | Self::Chunking(..)
@@ -162,7 +174,7 @@ impl State {
             Self::Chunking(peer, transaction, Some(body)) => *self = Self::Chunk(peer, transaction, body, chunk),
             other @ (Self::Fresh { .. }
             | Self::Refused
-            | Self::Greeted
+            | Self::Greeted { .. }
             | Self::Ready { .. }
             | Self::Transaction(..)
             | Self::Data(..)
@@ -181,7 +193,7 @@ impl State {
             Self::Chunk(peer, transaction, body, _) => *self = Self::Chunking(peer, transaction, kept.then_some(body)),
             other @ (Self::Fresh { .. }
             | Self::Refused
-            | Self::Greeted
+            | Self::Greeted { .. }
             | Self::Ready { .. }
             | Self::Transaction(..)
             | Self::Data(..)
@@ -205,7 +217,7 @@ impl State {
             }
             other @ (Self::Fresh { .. }
             | Self::Refused
-            | Self::Greeted
+            | Self::Greeted { .. }
             | Self::Ready { .. }
             | Self::Data(..)
             | Self::Chunk(..)
@@ -229,7 +241,7 @@ impl State {
             }
             other @ (Self::Fresh { .. }
             | Self::Refused
-            | Self::Greeted
+            | Self::Greeted { .. }
             | Self::Ready { .. }
             | Self::Transaction(..)
             | Self::Data(..)
@@ -268,7 +280,7 @@ impl State {
         match self {
             Self::Fresh { .. } | Self::Closed => {}
             Self::Refused
-            | Self::Greeted
+            | Self::Greeted { .. }
             | Self::Ready { .. }
             | Self::Transaction(..)
             | Self::Data(..)
@@ -276,7 +288,7 @@ impl State {
             | Self::Chunk(..)
             | Self::Discarding(_)
             | Self::Auth(..)
-            | Self::Handshake => *self = Self::Greeted,
+            | Self::Handshake => *self = Self::Greeted { identity: None },
         }
     }
 
@@ -289,8 +301,12 @@ impl State {
             | Self::Chunk(peer, ..)
             | Self::Auth(peer, _) => Some(peer),
             Self::Discarding(discarding) => discarding.then.peer(),
-            Self::Fresh { .. } | Self::Refused | Self::Greeted | Self::Handshake | Self::Closed => None,
+            Self::Fresh { .. } | Self::Refused | Self::Greeted { .. } | Self::Handshake | Self::Closed => None,
         }
+    }
+
+    pub(super) fn identity(&self) -> Option<&Identity> {
+        if let Self::Greeted { identity } = self { identity.as_ref() } else { self.peer()?.identity.as_ref() }
     }
 
     /// The message that was begun.
@@ -303,7 +319,7 @@ impl State {
             Self::Discarding(discarding) => discarding.then.transaction(),
             Self::Fresh { .. }
             | Self::Refused
-            | Self::Greeted
+            | Self::Greeted { .. }
             | Self::Ready { .. }
             | Self::Auth(..)
             | Self::Handshake
@@ -330,7 +346,7 @@ impl State {
             Self::Discarding(discarding) => Some(discarding.measure()),
             Self::Fresh { .. }
             | Self::Refused
-            | Self::Greeted
+            | Self::Greeted { .. }
             | Self::Ready { .. }
             | Self::Transaction(..)
             | Self::Chunking(_, _, None)
@@ -368,7 +384,7 @@ impl State {
             | Self::Auth(peer, _) => Some(peer),
             other @ (Self::Fresh { .. }
             | Self::Refused
-            | Self::Greeted
+            | Self::Greeted { .. }
             | Self::Discarding(_)
             | Self::Handshake
             | Self::Closed) => {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use mail_wire::machine::TlsInfo;
-use mail_wire::sasl::{Mechanism, SaslConfig, scram};
+use mail_wire::sasl::{Identity, Mechanism, SaslConfig, scram};
 use mail_wire::{AccountId, CredentialAnswer, CredentialQuery, ScramHash, ScramKeys, Secret};
+use smtp_proto::command::Told;
 use smtp_proto::grammar::EnhancedStatusCode as Status;
-use smtp_proto::session::{Answer, Config, EndOfData, Event, Protocol, ServerSession};
+use smtp_proto::session::{Answer, Config, EndOfData, Event, Protocol, ServerSession, Trust};
 use smtp_proto::{Error, Reply};
 
 /// The salt and the nonce of RFC 7677 §3.
@@ -41,6 +42,8 @@ pub struct Host {
     pub greeting: Option<String>,
     pub hello: Option<String>,
     pub refuse_greeting: Option<Reply>,
+    /// What the peer may say of others.
+    pub trust: Trust,
     /// What the wish to send a message is refused with.
     pub refuse_data: Option<Reply>,
     /// The chunk, counted from 1, that is refused, and what with.
@@ -65,6 +68,7 @@ impl Host {
             Event::Connected(connected) => match (&self.refuse_greeting, &self.greeting) {
                 (Some(reply), _) => connected.refuse(reply.clone()),
                 (None, Some(text)) => Reply::of(220, Status::success(0, 0), text).into(),
+                (None, None) if self.trust != Trust::none() => connected.greet_trusted(self.trust),
                 (None, None) => connected.greet(),
             },
             Event::Hello(hello) => match &self.hello {
@@ -98,6 +102,14 @@ impl Host {
                 }
             }
             Event::EndOfData(end) => return self.deliver(*end),
+            Event::Xclient(xclient) => match &xclient.login {
+                Some(Told::Is(login)) if self.users.iter().any(|(user, _)| user == login.as_str()) => {
+                    let account = AccountId::new(login.as_str());
+                    xclient.accept_as(Identity::new(account, Some(login.clone()), Mechanism::Plain))
+                }
+                Some(Told::Is(_)) => xclient.refuse(Reply::of(550, Status::permanent(7, 0), "no such login")),
+                _ => xclient.accept(),
+            },
             Event::Credentials(query) => self.check(query).into(),
             event => event.default_answer(),
         });
