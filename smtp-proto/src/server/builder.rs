@@ -1,8 +1,6 @@
 //! What a server is to be like.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,6 +28,7 @@ pub struct ServerBuilder<P = NoPolicy> {
     driver: DriverOptions,
     max_connections: usize,
     max_connections_per_address: usize,
+    greeting_delay: Duration,
     policy: P,
     policy_timeout: Duration,
     own_senders: bool,
@@ -48,6 +47,7 @@ impl ServerBuilder {
             driver: DriverOptions::default(),
             max_connections: ServeOptions::default().max_connections,
             max_connections_per_address: ServeOptions::default().max_connections_per_address,
+            greeting_delay: Duration::ZERO,
             policy: NoPolicy,
             policy_timeout: Duration::from_secs(240),
             own_senders: false,
@@ -147,6 +147,7 @@ impl<P: Policy> ServerBuilder<P> {
             driver,
             max_connections,
             max_connections_per_address,
+            greeting_delay,
             policy: _,
             policy_timeout,
             own_senders,
@@ -162,6 +163,7 @@ impl<P: Policy> ServerBuilder<P> {
             driver,
             max_connections,
             max_connections_per_address,
+            greeting_delay,
             policy,
             policy_timeout,
             own_senders,
@@ -201,6 +203,15 @@ impl<P: Policy> ServerBuilder<P> {
     /// more is told 421 (attack row C3).
     pub fn max_connections_per_address(mut self, most: usize) -> Self {
         self.max_connections_per_address = most;
+        self
+    }
+
+    /// How long a client of another server's is watched before it is greeted, on a listener for [`Protocol::Smtp`] without
+    /// implicit TLS. One that talks meanwhile is no mail server but somebody's program in a hurry, and the policy hears of
+    /// it: see [`Policy::connected`] (attack row C4). 0: only what has come with the connection itself is seen. With a few
+    /// seconds much of what sends spam gives itself away, and everybody else waits.
+    pub fn greeting_delay(mut self, delay: Duration) -> Self {
+        self.greeting_delay = delay;
         self
     }
 
@@ -251,21 +262,21 @@ impl<P: Policy> ServerBuilder<P> {
         let protocol = match self.config.protocol {
             Protocol::Lmtp => "lmtp",
             Protocol::Submission => "submission",
-            _ => "smtp",
+            Protocol::Smtp => "smtp",
         };
         let mut driver = self.driver;
         driver.protocol = protocol;
         // In TLS from the first octet on there is nobody who could read it.
-        let told = |status: &str, words: &str| match self.implicit_tls {
+        let busy = |status, text| match self.implicit_tls {
             true => Bytes::new(),
-            false => Bytes::from(format!("421 {status} {} {words}\r\n", self.config.host_name)),
+            false => Bytes::from(format!("421 {status} {} {text}\r\n", self.config.host_name)),
         };
         let serve = ServeOptions::default()
             .with_protocol(protocol)
-            .with_max_connections(self.max_connections, told("4.3.2", "too many connections"))
+            .with_max_connections(self.max_connections, busy("4.3.2", "too many connections"))
             .with_max_connections_per_address(
                 self.max_connections_per_address,
-                told("4.7.0", "too many connections from your address"),
+                busy("4.7.0", "too many connections from your address"),
             )
             .with_proxy_protocol(self.proxy_protocol);
         let shared = Shared {
@@ -275,6 +286,7 @@ impl<P: Policy> ServerBuilder<P> {
             directory,
             tls: self.tls,
             implicit_tls: self.implicit_tls,
+            greeting_delay: self.greeting_delay,
             login_delay: self.login_delay,
             driver,
             serve,
@@ -282,8 +294,6 @@ impl<P: Policy> ServerBuilder<P> {
             policy_timeout: self.policy_timeout,
             own_senders: self.own_senders,
             max_hops: self.max_hops,
-            id_base: RandomState::new().hash_one(std::process::id()),
-            ids: AtomicU64::new(0),
         };
         Server { shared: Arc::new(shared) }
     }

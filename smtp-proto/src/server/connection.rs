@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail_wire::io::{DriveError, Driver};
+use mail_wire::io::{ConnectionId, DriveError, Driver};
 use mail_wire::sasl::Failure;
 use mailstore_traits::{Authenticator, Directory, MailStore};
 
@@ -14,7 +14,7 @@ use super::envelope::Envelope;
 use super::policy::{Client, Policy};
 use crate::error::{Error, UsageError};
 use crate::response::{Reply, ReplyClass};
-use crate::session::{Answer, Event, LoginFailure, ServerSession, StartTls};
+use crate::session::{Answer, Event, LoginFailure, Protocol, ServerSession, StartTls};
 
 /// After so many rejected logins each further one waits, twice as long each time (attack row A11).
 const PATIENCE: usize = 3;
@@ -29,27 +29,29 @@ pub(super) struct Connection<S: MailStore, A, D, P> {
     pub(super) policy: P,
     pub(super) envelope: Option<Envelope>,
     pub(super) incoming: Option<Incoming<S>>,
+    /// How many have come whole.
+    pub(super) messages: u64,
 }
 
 /// What is known of a client beside what the session knows.
 pub(super) struct Who {
-    pub(super) id: String,
+    pub(super) id: ConnectionId,
     pub(super) address: IpAddr,
     pub(super) talked_early: bool,
 }
 
 impl Who {
     pub(super) fn client<'a>(&'a self, session: &'a ServerSession) -> Client<'a> {
-        Client { session, id: &self.id, address: self.address, talked_early: self.talked_early }
+        Client { session, id: self.id, address: self.address, talked_early: self.talked_early }
     }
 }
 
 impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D, P> {
-    pub(super) fn new(shared: Arc<Shared<S, A, D, P>>, driver: Driver, id: String, address: IpAddr) -> Self {
+    pub(super) fn new(shared: Arc<Shared<S, A, D, P>>, driver: Driver, id: ConnectionId, address: IpAddr) -> Self {
         let session = ServerSession::new(Arc::clone(&shared.config));
         let policy = shared.policy.clone();
         let who = Who { id, address, talked_early: false };
-        Self { shared, driver, session, who, policy, envelope: None, incoming: None }
+        Self { shared, driver, session, who, policy, envelope: None, incoming: None, messages: 0 }
     }
 
     pub(super) async fn run(mut self) {
@@ -68,6 +70,9 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         let shared = Arc::clone(&self.shared);
         if let Some(tls) = shared.tls.as_ref().filter(|_| shared.implicit_tls) {
             self.driver.start_tls(&mut self.session, tls).await?;
+        } else if self.session.config().protocol == Protocol::Smtp {
+            // In TLS, and where it is our own users and queues who speak, it means nothing.
+            self.who.talked_early = self.driver.talked_early(shared.greeting_delay).await?;
         }
         while let Some(event) = self.driver.next_event(&mut self.session).await? {
             self.handle(event).await?;
@@ -193,7 +198,7 @@ mod tests {
         let server = Server::builder("mail.example.org").submission().allow_insecure_login(true).build(store);
         let (ours, theirs) = duplex(64 * 1024);
         let driver = Driver::new(Link::plain(theirs), DriverOptions::default(), Shutdown::never());
-        tokio::spawn(Connection::new(server.shared, driver, "1".to_owned(), IpAddr::from([192, 0, 2, 1])).run());
+        tokio::spawn(Connection::new(server.shared, driver, ConnectionId::new(), IpAddr::from([192, 0, 2, 1])).run());
         let mut client = BufReader::new(ours);
         assert!(reply(&mut client).await.starts_with("220 "));
         client
@@ -208,6 +213,36 @@ mod tests {
     async fn say(client: &mut BufReader<DuplexStream>, line: &str) -> String {
         client.get_mut().write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
         reply(client).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sec_c4_who_talks_before_the_greeting_is_refused_where_servers_send_mail() {
+        let store = MemoryStore::new().with_account("ada@example.org", "correct horse");
+        let builder = || Server::builder("mail.example.org").greeting_delay(Duration::from_secs(2));
+        for (builder, early, expected) in [
+            (builder(), true, "554 you talk before the greeting\r\n"),
+            (builder(), false, "220 mail.example.org ESMTP\r\n"),
+            (builder().submission(), true, "220 mail.example.org ESMTP\r\n"),
+            (builder().lmtp(), true, "220 mail.example.org LMTP\r\n"),
+        ] {
+            let server = builder.build(store.clone());
+            let (ours, theirs) = duplex(64 * 1024);
+            let driver = Driver::new(Link::plain(theirs), DriverOptions::default(), Shutdown::never());
+            let address = IpAddr::from([192, 0, 2, 1]);
+            tokio::spawn(Connection::new(server.shared, driver, ConnectionId::new(), address).run());
+            let mut client = BufReader::new(ours);
+            if early {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                client.get_mut().write_all(b"HELO client.example.net\r\n").await.unwrap();
+            }
+            assert_eq!(reply(&mut client).await, expected);
+            if !early {
+                client.get_mut().write_all(b"HELO client.example.net\r\n").await.unwrap();
+            }
+            // What was said too early is not lost, and not believed either.
+            let expected = if expected.starts_with("554") { "503 " } else { "" };
+            assert!(reply(&mut client).await.starts_with(expected));
+        }
     }
 
     #[tokio::test(start_paused = true)]

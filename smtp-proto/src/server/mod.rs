@@ -46,7 +46,6 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mail_wire::io::{Accepted, Driver, DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
@@ -90,12 +89,10 @@ struct Shared<S, A, D, P> {
     max_hops: u64,
     tls: Option<TlsConfig>,
     implicit_tls: bool,
+    greeting_delay: Duration,
     login_delay: Duration,
     driver: DriverOptions,
     serve: ServeOptions,
-    /// Different in each process, so that two do not give out the same ids.
-    id_base: u64,
-    ids: AtomicU64,
 }
 
 impl<S, A, D, P> std::fmt::Debug for Shared<S, A, D, P> {
@@ -121,12 +118,6 @@ impl<S, A, D, P> Shared<S, A, D, P> {
             tracing::error!("the policy has not answered in time");
         }
         said.ok()
-    }
-
-    /// What a Received field calls a message, for whoever searches a log.
-    fn next_id(&self) -> String {
-        let count = self.ids.fetch_add(1, Ordering::Relaxed);
-        format!("{:016x}{count:06x}", self.id_base)
     }
 }
 
@@ -180,6 +171,6 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Server<S, A, D, P>
     async fn connection(self, accepted: Accepted, shutdown: Shutdown) {
         tracing::debug!("connected");
         let driver = Driver::new(accepted.link, self.shared.driver, shutdown);
-        Connection::new(self.shared, driver, accepted.id.to_string(), accepted.peer.ip()).run().await;
+        Connection::new(self.shared, driver, accepted.id, accepted.peer.ip()).run().await;
     }
 }

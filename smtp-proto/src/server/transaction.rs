@@ -114,7 +114,7 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         let (Some(envelope), Some(incoming)) = (self.envelope.take(), self.incoming.take()) else {
             return self.answer(Answer::ToAll(local_error()));
         };
-        let id = self.shared.next_id();
+        let id = self.next_id();
         match self.dispose(&envelope, incoming).await {
             Ok((message, how)) => self.deliver(id, Arc::new(envelope), message, how).await,
             Err(reply) => {
@@ -122,6 +122,12 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
                 self.answer(Answer::ToAll(reply))
             }
         }
+    }
+
+    /// What a Received field calls a message, for whoever searches a log: the connection's id, and the how manieth it is.
+    fn next_id(&mut self) -> String {
+        self.messages = self.messages.wrapping_add(1);
+        format!("{}.{}", self.who.id, self.messages)
     }
 
     /// What becomes of a message that has come whole: to be delivered so, or the reply to all of its recipients.

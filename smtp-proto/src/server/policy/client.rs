@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use mail_wire::io::ConnectionId;
 use mail_wire::machine::TlsInfo;
 use mail_wire::sasl::Identity;
 
@@ -12,14 +13,14 @@ use crate::session::{Protocol, ServerSession};
 #[derive(Debug, Clone, Copy)]
 pub struct Client<'a> {
     pub(in crate::server) session: &'a ServerSession,
-    pub(in crate::server) id: &'a str,
+    pub(in crate::server) id: ConnectionId,
     pub(in crate::server) address: IpAddr,
     pub(in crate::server) talked_early: bool,
 }
 
 impl<'a> Client<'a> {
     /// The connection's id: the one that stands in the log.
-    pub fn id(&self) -> &'a str {
+    pub fn id(&self) -> ConnectionId {
         self.id
     }
 
