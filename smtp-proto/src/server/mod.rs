@@ -39,6 +39,7 @@ mod envelope;
 mod error;
 pub mod policy;
 mod sender;
+mod telemetry;
 mod trace;
 mod transaction;
 
@@ -102,6 +103,11 @@ impl<S, A, D, P> std::fmt::Debug for Shared<S, A, D, P> {
 }
 
 impl<S, A, D, P> Shared<S, A, D, P> {
+    /// What is spoken, in a word, for logs and metrics.
+    fn protocol(&self) -> &'static str {
+        self.driver.protocol
+    }
+
     /// What the policy says to a step: nothing against it, or the refusal.
     async fn ask(&self, question: impl Future<Output = Verdict>) -> Result<(), Reply> {
         match self.patient(question).await.map(Verdict::refusal) {
