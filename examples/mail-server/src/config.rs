@@ -89,6 +89,9 @@ pub(crate) struct Settings {
     pub(crate) tls_files: Option<(PathBuf, PathBuf)>,
     pub(crate) allow_insecure_login: bool,
     pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_address: usize,
+    /// Where the numbers are shown, if they are.
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 impl Place {
@@ -137,6 +140,20 @@ impl Settings {
             let (a, b) = (other.name(), role.name());
             return Err(Failure::usage(format!("--{a} and --{b} are both {address}; give each an address of its own")));
         }
+        let metrics = match options.metrics {
+            Some(Listen::At(address)) => Some(address),
+            Some(Listen::Off) | None => None,
+        };
+        let taken = |at: SocketAddr| listeners.iter().find(|(_, address)| at.port() != 0 && *address == at);
+        if let Some((role, address)) = metrics.and_then(taken) {
+            let name = role.name();
+            return Err(Failure::usage(format!(
+                "--{name} and --metrics are both {address}; give each an address of its own"
+            )));
+        }
+        if options.max_connections_per_address == Some(0) {
+            return Err(Failure::usage("--max-connections-per-address 0 would serve nobody; give at least 1"));
+        }
         if options.max_connections == Some(0) {
             return Err(Failure::usage("--max-connections 0 would serve nobody; give at least 1"));
         }
@@ -152,6 +169,8 @@ impl Settings {
             tls_files,
             allow_insecure_login: options.allow_insecure_login.unwrap_or(false),
             max_connections: options.max_connections.unwrap_or(1000),
+            max_connections_per_address: options.max_connections_per_address.unwrap_or(50),
+            metrics,
             domains,
             place,
         })
@@ -336,6 +355,8 @@ mod tests {
             allow-insecure-login = true
             max-message-size = "50MiB"
             max-connections = 10
+            max-connections-per-address = 5
+            metrics = "off"
             log = "debug"
         "#;
         let options = parse(text).unwrap();
@@ -385,6 +406,8 @@ mod tests {
             ("smtp = \"127.0.0.1:2110\"", "--smtp and --pop3 are both 127.0.0.1:2110"),
             ("max-message-size = 10", "too small"),
             ("max-connections = 0", "--max-connections"),
+            ("max-connections-per-address = 0", "--max-connections-per-address"),
+            ("metrics = \"127.0.0.1:2110\"", "--pop3 and --metrics are both 127.0.0.1:2110"),
             ("catch-all = \"a b\"", "--catch-all"),
         ] {
             let failure = Settings::new(&parse(text).unwrap()).expect_err(text);

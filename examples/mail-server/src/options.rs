@@ -74,6 +74,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "LISTEN", help_heading = "Listeners (ADDRESS:PORT or `off`)")]
     pub(crate) pop3s: Option<Listen>,
 
+    /// Numbers for Prometheus at /metrics, for whoever can reach the address [default: off]
+    #[arg(long, value_name = "LISTEN", help_heading = "Listeners (ADDRESS:PORT or `off`)")]
+    pub(crate) metrics: Option<Listen>,
+
     /// The certificate chain, PEM [default: a self-signed one in the data folder]
     #[arg(long, value_name = "FILE", help_heading = "TLS and login")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -95,6 +99,11 @@ pub(crate) struct Options {
     /// The most connections at once, for each listener [default: 1000]
     #[arg(long, value_name = "COUNT", help_heading = "Limits")]
     pub(crate) max_connections: Option<usize>,
+
+    /// The most connections at once from one address (IPv6: from one network of /64), for each listener; this machine's own
+    /// are not counted [default: 50]
+    #[arg(long, value_name = "COUNT", help_heading = "Limits")]
+    pub(crate) max_connections_per_address: Option<usize>,
 
     /// What is logged: error, warn, info, debug, trace, or by module (info,smtp_proto=debug) [default: info]
     #[arg(long, value_name = "FILTER", global = true, help_heading = "Logs (on standard error)")]
@@ -126,11 +135,13 @@ impl Options {
             lmtp: self.lmtp.or(below.lmtp),
             pop3: self.pop3.or(below.pop3),
             pop3s: self.pop3s.or(below.pop3s),
+            metrics: self.metrics.or(below.metrics),
             tls_cert: self.tls_cert.or(below.tls_cert),
             tls_key: self.tls_key.or(below.tls_key),
             allow_insecure_login: self.allow_insecure_login.or(below.allow_insecure_login),
             max_message_size: self.max_message_size.or(below.max_message_size),
             max_connections: self.max_connections.or(below.max_connections),
+            max_connections_per_address: self.max_connections_per_address.or(below.max_connections_per_address),
             log: self.log.or(below.log),
         }
     }

@@ -17,7 +17,7 @@ use crate::error::{Failure, Outcome, reason};
 use crate::options::{Options, StoreChoice};
 use crate::out::say;
 use crate::servers::Servers;
-use crate::{setup, tls};
+use crate::{descriptors, observe, setup, tls};
 
 /// Serves until a signal; returns when everything is in and closed.
 pub(crate) fn serve(options: &Options) -> Outcome {
@@ -48,14 +48,23 @@ pub(crate) fn serve(options: &Options) -> Outcome {
     if settings.allow_insecure_login {
         tracing::warn!("passwords are taken without TLS, where everybody on the way can read them");
     }
+    descriptors::provide(settings.listeners.len().saturating_mul(settings.max_connections));
     crate::runtime()?.block_on(async {
         let (bound, listeners) = bind_all(&settings.listeners).await?;
         let (handle, shutdown) = Shutdown::channel();
+        let metrics = match settings.metrics {
+            Some(address) => {
+                let (address, listener) = bind("metrics", address).await?;
+                tokio::spawn(observe::serve(observe::install()?, listener, shutdown.clone()));
+                Some(observe::address(address))
+            }
+            None => None,
+        };
         let servers = Servers::new(&settings, &certificate, accounts.clone())?;
         // A password is only told when nothing can come between any more.
         let ready = || {
             let first = setup::first_account(&accounts, &settings)?;
-            setup::print(&settings, &bound, &certificate, &accounts, first.as_ref())
+            setup::print(&settings, &bound, metrics.as_deref(), &certificate, &accounts, first.as_ref())
         };
         match &settings.place.store {
             StoreChoice::Sqlite(path) => {
@@ -113,17 +122,22 @@ async fn run<S: MailStore>(
 async fn bind_all(wanted: &[(Role, SocketAddr)]) -> Outcome<(Vec<(Role, SocketAddr)>, Vec<(Role, TcpListener)>)> {
     let (mut bound, mut listeners) = (Vec::new(), Vec::new());
     for &(role, address) in wanted {
-        let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(role, address, &error))?;
-        let address = listener.local_addr().map_err(|error| cannot_listen(role, address, &error))?;
+        let (address, listener) = bind(role.name(), address).await?;
         bound.push((role, address));
         listeners.push((role, listener));
     }
     Ok((bound, listeners))
 }
 
-fn cannot_listen(role: Role, address: SocketAddr, error: &std::io::Error) -> Failure {
+async fn bind(option: &str, address: SocketAddr) -> Outcome<(SocketAddr, TcpListener)> {
+    let failed = |error| cannot_listen(option, address, &error);
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    Ok((listener.local_addr().map_err(failed)?, listener))
+}
+
+fn cannot_listen(option: &str, address: SocketAddr, error: &std::io::Error) -> Failure {
     use std::io::ErrorKind;
-    let (option, port) = (role.name(), address.port());
+    let port = address.port();
     Failure::failed(match error.kind() {
         ErrorKind::AddrInUse => format!(
             "port {port} is in use by another program; stop that one, or give --{option} another ADDRESS:PORT, or `off`"

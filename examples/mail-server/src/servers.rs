@@ -28,6 +28,7 @@ pub(crate) struct Servers {
     tls: TlsConfig,
     allow_insecure_login: bool,
     max_connections: usize,
+    max_connections_per_address: usize,
     max_message_size: u64,
 }
 
@@ -53,6 +54,7 @@ impl Servers {
             tls: certificate.config.clone(),
             allow_insecure_login: settings.allow_insecure_login,
             max_connections: settings.max_connections,
+            max_connections_per_address: settings.max_connections_per_address,
             max_message_size: settings.place.max_message_size.0,
         })
     }
@@ -92,6 +94,7 @@ impl Servers {
             .allow_insecure_login(self.allow_insecure_login)
             .limits(limits)
             .max_connections(self.max_connections)
+            .max_connections_per_address(self.max_connections_per_address)
             .sasl(Arc::new(self.sasl()?))
             .build_with(store, self.logins.clone(), self.addresses.clone()))
     }
@@ -102,6 +105,7 @@ impl Servers {
             .implicit_tls(role.implicit_tls())
             .allow_insecure_login(self.allow_insecure_login)
             .max_connections(self.max_connections)
+            .max_connections_per_address(self.max_connections_per_address)
             .sasl(self.sasl()?)
             .build_with(store, self.logins.clone()))
     }

@@ -28,6 +28,7 @@ pub(crate) fn first_account(accounts: &Accounts, settings: &Settings) -> Outcome
 pub(crate) fn print(
     settings: &Settings,
     bound: &[(Role, SocketAddr)],
+    metrics: Option<&str>,
     certificate: &Certificate,
     accounts: &Accounts,
     first: Option<&(Address, Secret<String>)>,
@@ -54,6 +55,9 @@ pub(crate) fn print(
             "  certificate {}   (self-signed: mail programs ask once whether to trust it)",
             certificate.file.display()
         );
+    }
+    if let Some(address) = metrics {
+        say!("  metrics     {address}   (for Prometheus; whoever can reach it can read it)");
     }
     if domains == ["localhost"] {
         say!("  The domain is localhost, for trying out; serve your own with --domain NAME.");

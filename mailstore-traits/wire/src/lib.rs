@@ -10,7 +10,7 @@
 //! | [`proxy`] | whose connection it is, when a load balancer passes it on |
 //! | [`sasl`] | logging in: PLAIN, LOGIN, SCRAM-SHA-256, OAUTHBEARER, XOAUTH2 |
 //! | [`machine`] | the shape that every session has, and its timers |
-//! | `io` | feature `io`: sessions over tokio sockets and TLS |
+//! | `io` | feature `io`: sessions over tokio sockets and TLS, caps on connections, deadlines, metrics |
 //!
 //! # RFCs
 //!

@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::StreamExt;
-use mail_wire::io::{DriveError, Driver, Link, Shutdown};
+use mail_wire::io::{DriveError, Driver, Link, Shutdown, metrics};
 use mailstore_traits::{
     Account, Authenticator, ByteRange, ErrorKind, FlagChange, Flags, MailStore, StoreError, SystemFlag, Uid, UidSet,
 };
+use tracing::Instrument as _;
 
-use super::Shared;
 use super::error::refusal;
 use super::maildrop::Held;
+use super::metrics::Tally;
+use super::{PROTOCOL, Shared};
 use crate::error::{Error, UsageError};
 use crate::grammar::ResponseText;
 use crate::response::{Refusal, ResponseCode};
@@ -56,6 +58,7 @@ pub(super) async fn serve_link<S: MailStore, A: Authenticator>(
         driver: Driver::new(link, shared.driver, shutdown),
         session: ServerSession::new(shared.config.clone()),
         held: None,
+        tally: Tally::default(),
     };
     let ended = connection.converse().await;
     // The client may come back at once, so the maildrop is let go before the farewell is waited for.
@@ -75,6 +78,7 @@ struct Connection<'a, S: MailStore, A> {
     driver: Driver,
     session: ServerSession,
     held: Option<Held<S::Account>>,
+    tally: Tally,
 }
 
 impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
@@ -84,6 +88,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
             self.driver.start_tls(&mut self.session, tls).await?;
         }
         while let Some(event) = self.driver.next_event(&mut self.session).await? {
+            self.tally.event(&event);
             match event {
                 Event::StartTls => match &self.shared.tls {
                     Some(tls) => {
@@ -106,6 +111,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
                 }
                 Event::Retrieve { key, size, .. } => {
                     if self.send(key, size).await? {
+                        metrics::message(PROTOCOL, "retrieved");
                         self.mark_seen(key).await;
                     }
                 }
@@ -123,18 +129,24 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     }
 
     fn answer(&mut self, answer: impl Into<Answer>) -> Result<(), Broken> {
-        Ok(self.session.answer(answer, self.driver.output())?)
+        let output = self.driver.output();
+        let before = output.len();
+        self.session.answer(answer, output)?;
+        self.tally.written(output.get(before..).unwrap_or_default());
+        Ok(())
     }
 
     async fn log_in(&mut self, who: Authenticated) -> Result<(), Broken> {
         let Shared { store, with_lease, config, .. } = self.shared;
         match Held::open(store, &who.account, *with_lease, config.limits().maildrop_entries).await {
             Ok((held, maildrop)) => {
+                self.tally.login(&who, true);
                 tracing::info!(peer = %self.peer, account = %who.account, messages = maildrop.len(), "POP3 login");
                 self.held = Some(held);
                 self.answer(maildrop)
             }
             Err(error) => {
+                self.tally.login(&who, false);
                 tracing::warn!(peer = %self.peer, account = %who.account, %error, "POP3 maildrop not opened");
                 self.answer(refusal(&error))
             }
@@ -193,15 +205,19 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     /// is done (attack row C7). The maildrop is free before the client hears of it.
     async fn quit(&mut self, delete: Vec<u32>) -> Result<(), Broken> {
         let held = self.held.take();
+        let count = delete.len() as u64;
         let removed = match held {
-            Some(held) if !delete.is_empty() => match tokio::spawn(held.remove(delete)).await {
+            Some(held) if !delete.is_empty() => match tokio::spawn(held.remove(delete).in_current_span()).await {
                 Ok(removed) => removed,
                 Err(_) => Err(ErrorKind::Internal.into()),
             },
             _ => Ok(()),
         };
         match removed {
-            Ok(()) => self.answer(Answer::ok()),
+            Ok(()) => {
+                metrics::messages(PROTOCOL, "deleted", count);
+                self.answer(Answer::ok())
+            }
             Err(error) => {
                 tracing::error!(peer = %self.peer, %error, "POP3 deletions not carried out");
                 let code = if error.is_retryable() { ResponseCode::SysTemp } else { ResponseCode::SysPerm };

@@ -7,6 +7,7 @@
 mod connection;
 mod error;
 mod maildrop;
+mod metrics;
 
 use std::io;
 use std::net::SocketAddr;

@@ -241,7 +241,10 @@ impl Driver {
     pub async fn start_tls<M: Machine>(&mut self, session: &mut M, tls: &TlsConfig) -> io::Result<()> {
         self.flush().await?;
         let link = self.link.take().ok_or_else(gone)?;
-        let read_ahead = self.input.split();
+        // A slice of the input would keep all of its room for as long as the handshake takes.
+        let mut read_ahead = std::mem::take(&mut self.input);
+        give_back(&mut read_ahead);
+        give_back(&mut self.output);
         let taken = link.accept_tls(read_ahead, tls, self.options.tls_handshake_timeout).await;
         let protocol = self.options.protocol;
         metrics::handshake(

@@ -12,7 +12,7 @@
 //! | `timer` | `idle`, `line`, `login`, `body`, `write`, `handshake`, `proxy`, `shutdown` |
 //! | `command` | a verb of the protocol, in capitals, or `unknown` |
 //! | `class` | `2xx` to `5xx`, or `ok`, `err`, `continue` |
-//! | `mechanism` | a SASL mechanism's name, or `USER` |
+//! | `mechanism` | a SASL mechanism's name; `USER` for POP3's USER and PASS; `SASL` where an exchange failed and is forgotten |
 
 use std::time::{Duration, Instant};
 
@@ -207,7 +207,8 @@ pub fn delivery(protocol: &'static str, took: Duration) {
     histogram!(DELIVERY_SECONDS, "protocol" => protocol).record(took);
 }
 
-/// A login has ended: `ok`, `rejected`, `aborted`, `unavailable`, `malformed`. `mechanism` is a mechanism's name, or `USER`.
+/// A login has ended: `ok`, `rejected`, `aborted`, `unavailable`, `malformed`. `mechanism` is a mechanism's name,
+/// `USER`, or `SASL`.
 pub fn login(protocol: &'static str, mechanism: &'static str, result: &'static str) {
     counter!(LOGINS, "protocol" => protocol, "mechanism" => mechanism, "result" => result).increment(1);
 }
