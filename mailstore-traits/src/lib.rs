@@ -82,7 +82,8 @@ mod uid_set;
 pub use account::{AccountId, Actor};
 pub use changes::{Changed, Changes};
 pub use credential::{
-    Authenticator, CredentialAnswer, CredentialQuery, InvalidUserName, ScramHash, ScramKeyPair, ScramKeys, UserName,
+    Authenticator, ClientCertificate, CredentialAnswer, CredentialQuery, InvalidUserName, ScramHash, ScramKeyPair,
+    ScramKeys, UserName,
 };
 pub use delivery::{Mode, Placed, Placement, SizeHint, Target, TargetMailbox};
 pub use directory::{AtomicDomain, Destination, Directory, Recipient, Resolution};

@@ -194,6 +194,7 @@ impl ServerBuilder {
         let mechanisms = Mechanism::ALL.into_iter().filter(|mechanism| match mechanism {
             Mechanism::Plain | Mechanism::Login => true,
             Mechanism::ScramSha256 => authenticator.scram(),
+            Mechanism::CramMd5 => authenticator.cram_md5(),
             Mechanism::OauthBearer | Mechanism::Xoauth2 => authenticator.tokens(),
             _ => false,
         });

@@ -305,6 +305,7 @@ fn mechanisms(authenticator: &impl Authenticator) -> Vec<Mechanism> {
         .into_iter()
         .filter(|mechanism| match mechanism {
             Mechanism::ScramSha256 => authenticator.scram(),
+            Mechanism::CramMd5 => authenticator.cram_md5(),
             Mechanism::OauthBearer | Mechanism::Xoauth2 => authenticator.tokens(),
             Mechanism::Plain | Mechanism::Login => true,
             _ => false,
