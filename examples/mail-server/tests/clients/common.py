@@ -46,6 +46,7 @@ def logged_in(client, mechanism):
 def pop3s():
     """A maildrop, over TLS."""
     client = poplib.POP3_SSL(HOST, PORTS["pop3s"], context=TLS, timeout=120)
+    client.utf8()
     client.user(USER)
     client.pass_(PASSWORD)
     return client
@@ -55,6 +56,7 @@ def pop3():
     """A maildrop, over STLS."""
     client = poplib.POP3(HOST, PORTS["pop3"], timeout=120)
     client.stls(context=TLS)
+    client.utf8()
     client.user(USER)
     client.pass_(PASSWORD)
     return client
