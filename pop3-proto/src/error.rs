@@ -113,6 +113,15 @@ pub enum Rejection {
     /// STLS inside TLS (attack row T4). RFC 2595 §4.
     #[error("command not permitted when TLS active")]
     TlsActive,
+    /// STLS behind UTF8, which no client may send (RFC 6856 §2.1).
+    #[error("STLS comes before UTF8")]
+    Utf8Active,
+    /// UTF8 is not offered.
+    #[error("UTF8 is not offered")]
+    NoUtf8,
+    /// LANG, which is not in CAPA: the words for people are in English only (RFC 6856 §3).
+    #[error("LANG is not offered, responses are in English")]
+    NoLang,
     /// There is no message of that number.
     #[error("no such message, only {count} in maildrop")]
     NoSuchMessage {
@@ -140,9 +149,10 @@ impl Rejection {
     }
 
     /// Whether it counts against [`Limits::errors`](crate::Limits::errors). Asking for a message that is not there is
-    /// what a client with an old list does, and costs nothing.
+    /// what a client with an old list does, and asking for a language is what one does that knows RFC 6856 and does not
+    /// look at CAPA: neither costs anything.
     pub fn counts(&self) -> bool {
-        !matches!(self, Self::NoSuchMessage { .. } | Self::AlreadyDeleted { .. })
+        !matches!(self, Self::NoSuchMessage { .. } | Self::AlreadyDeleted { .. } | Self::NoLang)
     }
 }
 

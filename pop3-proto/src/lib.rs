@@ -197,7 +197,9 @@ pub mod session;
 pub use codec::{CodecError, ServerCodec};
 pub use error::{Error, ParseError, ParseErrorKind, PeerError, Rejection, UsageError};
 pub use limits::{Limits, Timeouts};
-pub use response::{Refusal, ResponseCode};
+pub use response::{Expiry, Refusal, ResponseCode};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerBuilder};
-pub use session::{Answer, Authenticated, Config, Event, Maildrop, MaildropFull, ServerSession, SessionState};
+pub use session::{
+    Answer, Authenticated, Config, Event, Maildrop, MaildropFull, RawHeader, ServerSession, SessionState, Utf8Support,
+};

@@ -2,7 +2,8 @@
 //!
 //! `S:` and `C:` are the server's and the client's lines; a CRLF belongs to each. `T:` is the handshake. `H:` sets the
 //! host up: `clear` (logins without TLS), `stls`, `user NAME PASSWORD`, `message TEXT`, `message-with-id ID TEXT`, `gone
-//! KEY`, `in-use`, `unavailable`, `quit-fails`. `D:` says which keys QUIT has removed in the end, and `E:` that the
+//! KEY`, `in-use`, `too-early`, `unavailable`, `quit-fails`, `utf8 off`, `utf8 refuse`, `expire DAYS`, `expire-by-user LEAST
+//! OWN`, `login-interval SECONDS`, `login-interval-by-user MOST OWN`, `implementation NAME`. `D:` says which keys QUIT has removed in the end, and `E:` that the
 //! session is over. `#` begins a remark.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "it is a test")]
@@ -12,10 +13,11 @@ mod host;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use mail_wire::machine::TlsInfo;
-use pop3_proto::{Config, ServerSession};
+use pop3_proto::{Config, Expiry, ServerSession, Utf8Support};
 
 use host::{Host, Message};
 
@@ -24,6 +26,7 @@ struct Story {
     host: Host,
     clear: bool,
     stls: bool,
+    settings: Vec<(String, String)>,
     steps: Vec<Step>,
     removed: Option<Vec<u32>>,
     ends: bool,
@@ -81,11 +84,47 @@ fn set_up(story: &mut Story, line: &str) {
             let key: u32 = rest.parse().unwrap();
             story.host.messages.iter_mut().filter(|message| message.key == key).for_each(|message| message.gone = true);
         }
+        "utf8" | "expire" | "expire-by-user" | "login-interval" | "login-interval-by-user" | "implementation" => {
+            if let Some((_, own)) = rest.split_once(' ') {
+                match what {
+                    "expire-by-user" => story.host.expiry = Some(expiry(own)),
+                    "login-interval-by-user" => story.host.login_interval = Some(seconds(own)),
+                    _ => {}
+                }
+            }
+            story.settings.push((what.to_owned(), rest.to_owned()));
+        }
+        "too-early" => story.host.too_early = true,
         "in-use" => story.host.in_use = true,
         "unavailable" => story.host.unavailable = true,
         "quit-fails" => story.host.quit_fails = true,
         other => panic!("the host cannot be told {other}"),
     }
+}
+
+fn expiry(text: &str) -> Expiry {
+    if text == "NEVER" { Expiry::Never } else { Expiry::Days(text.parse().unwrap()) }
+}
+
+fn seconds(text: &str) -> Duration {
+    Duration::from_secs(text.parse().unwrap())
+}
+
+fn configure(story: &Story) -> Config {
+    let config = Config::new("dewey", host::sasl()).with_insecure_login(story.clear).with_start_tls(story.stls);
+    story.settings.iter().fold(config, |config, (what, value)| {
+        let first = value.split(' ').next().unwrap();
+        match (what.as_str(), first) {
+            ("utf8", "off") => config.with_utf8(Utf8Support::Off),
+            ("utf8", "refuse") => config.with_utf8(Utf8Support::Refuse),
+            ("expire", days) => config.with_expire(expiry(days)),
+            ("expire-by-user", least) => config.with_expire_by_user(expiry(least)),
+            ("login-interval", least) => config.with_login_interval(seconds(least)),
+            ("login-interval-by-user", most) => config.with_login_interval_by_user(seconds(most)),
+            ("implementation", _) => config.with_implementation(value),
+            _ => panic!("no such setting: {what} {value}"),
+        }
+    })
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +135,7 @@ enum Pace {
 }
 
 fn play(name: &str, story: &Story, pace: Pace) {
-    let config = Config::new("dewey", host::sasl()).with_insecure_login(story.clear).with_start_tls(story.stls);
+    let config = configure(story);
     let mut host = Host { chunk: 5, ..story.host.clone() };
     let mut session = ServerSession::new(Arc::new(config));
     let (mut input, mut output, mut expected) = (BytesMut::new(), BytesMut::new(), String::new());

@@ -15,7 +15,7 @@ use bytes::BytesMut;
 use mail_wire::{Secret, UserName};
 
 use crate::error::{ParseError, ParseErrorKind};
-use crate::grammar::{LineCount, MessageNumber};
+use crate::grammar::{LineCount, MessageNumber, Word, word};
 use arguments::Arguments;
 pub use login::{Auth, InitialResponse};
 
@@ -31,6 +31,10 @@ pub enum Command {
     Auth(Auth),
     /// STLS (RFC 2595 §4).
     Stls,
+    /// UTF8 (RFC 6856 §2.1).
+    Utf8,
+    /// `LANG [range]` (RFC 6856 §3): read, so that it can be refused for what it is.
+    Lang(Option<Word>),
     /// CAPA (RFC 2449 §5).
     Capa,
     /// QUIT (RFC 1939 §4 and §6).
@@ -60,6 +64,8 @@ enum Keyword {
     Pass,
     Auth,
     Stls,
+    Utf8,
+    Lang,
     Capa,
     Quit,
     Stat,
@@ -72,11 +78,13 @@ enum Keyword {
     Rset,
 }
 
-const KEYWORDS: [(&str, Keyword); 14] = [
+const KEYWORDS: [(&str, Keyword); 16] = [
     ("USER", Keyword::User),
     ("PASS", Keyword::Pass),
     ("AUTH", Keyword::Auth),
     ("STLS", Keyword::Stls),
+    ("UTF8", Keyword::Utf8),
+    ("LANG", Keyword::Lang),
     ("CAPA", Keyword::Capa),
     ("QUIT", Keyword::Quit),
     ("STAT", Keyword::Stat),
@@ -107,6 +115,8 @@ impl Command {
             Keyword::Pass => Self::Pass(login::password(&mut arguments)?),
             Keyword::Auth => Self::Auth(login::auth(&mut arguments)?),
             Keyword::Stls => Self::Stls,
+            Keyword::Utf8 => Self::Utf8,
+            Keyword::Lang => Self::Lang(language_range(&mut arguments)?),
             Keyword::Capa => Self::Capa,
             Keyword::Quit => Self::Quit,
             Keyword::Stat => Self::Stat,
@@ -131,6 +141,11 @@ impl Command {
             Self::User(name) => login::encode_rest(name.as_str().as_bytes(), out),
             Self::Pass(password) => login::encode_rest(password.expose(), out),
             Self::Auth(auth) => auth.encode(out),
+            Self::Lang(range) => {
+                if let Some(range) = range {
+                    login::encode_rest(range.as_str().as_bytes(), out);
+                }
+            }
             Self::List(number) | Self::Uidl(number) => {
                 if let Some(number) = number {
                     message::encode(number, out);
@@ -141,7 +156,7 @@ impl Command {
                 message::encode(number, out);
                 message::encode(lines, out);
             }
-            Self::Stls | Self::Capa | Self::Quit | Self::Stat | Self::Noop | Self::Rset => {}
+            Self::Stls | Self::Utf8 | Self::Capa | Self::Quit | Self::Stat | Self::Noop | Self::Rset => {}
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -152,6 +167,8 @@ impl Command {
             Self::Pass(_) => Keyword::Pass,
             Self::Auth(_) => Keyword::Auth,
             Self::Stls => Keyword::Stls,
+            Self::Utf8 => Keyword::Utf8,
+            Self::Lang(_) => Keyword::Lang,
             Self::Capa => Keyword::Capa,
             Self::Quit => Keyword::Quit,
             Self::Stat => Keyword::Stat,
@@ -164,6 +181,11 @@ impl Command {
             Self::Rset => Keyword::Rset,
         }
     }
+}
+
+/// `*` or a basic language range (RFC 4647 §2.1); which one it is makes no difference to a server that knows none.
+fn language_range(arguments: &mut Arguments<'_>) -> Result<Option<Word>, ParseError> {
+    if arguments.is_empty() { Ok(None) } else { arguments.word(word, ParseErrorKind::Argument).map(Some) }
 }
 
 #[cfg(test)]
@@ -185,6 +207,10 @@ mod tests {
         for (line, canonical) in [
             ("STLS", "STLS\r\n"),
             ("stls", "STLS\r\n"),
+            ("utf8", "UTF8\r\n"),
+            ("LANG", "LANG\r\n"),
+            ("lang MUL", "LANG MUL\r\n"),
+            ("LANG *", "LANG *\r\n"),
             ("CaPa", "CAPA\r\n"),
             ("quit", "QUIT\r\n"),
             ("STAT", "STAT\r\n"),
@@ -209,6 +235,9 @@ mod tests {
             (b"QUIT ", (End, 4)),
             (b"STAT 1", (End, 4)),
             (b"CAPA x", (End, 4)),
+            (b"UTF8 USER", (End, 4)),
+            (b"UTF-8", (Keyword, 0)),
+            (b"LANG en de", (End, 7)),
         ] {
             assert_eq!(written_again(line), Err(expected), "{}", line.escape_ascii());
         }

@@ -4,6 +4,8 @@
 //! capability = capa-tag *(SP param) CRLF    ; RFC 2449 §3, 512 octets
 //! ```
 
+use std::fmt::Write as _;
+
 use bytes::BytesMut;
 use nom::bytes::complete::tag;
 use nom::multi::many0;
@@ -12,6 +14,8 @@ use nom::{Finish, Parser};
 
 use crate::error::{ParseError, ParseErrorKind};
 use crate::grammar::{Word, word};
+
+use super::expiry::{Expiry, whole};
 
 /// A line of CAPA's response.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,6 +37,27 @@ pub enum Capability {
     Stls,
     /// Every failed login with wrong credentials says `[AUTH]` (RFC 3206 §6).
     AuthRespCode,
+    /// UTF8 is there (RFC 6856 §2).
+    Utf8 {
+        /// USER and PASS take UTF-8, before UTF8 was said too (RFC 6856 §2.2).
+        user: bool,
+    },
+    /// How long messages stay (RFC 2449 §6.7).
+    Expire {
+        /// At the least.
+        expiry: Expiry,
+        /// It differs by user, and is told more exactly after the login.
+        per_user: bool,
+    },
+    /// How long after a login another one is refused (RFC 2449 §6.5).
+    LoginDelay {
+        /// At the most.
+        seconds: u64,
+        /// It differs by user, and is told more exactly after the login.
+        per_user: bool,
+    },
+    /// What the server is (RFC 2449 §6.9): one word or more.
+    Implementation(Vec<Word>),
     /// One that is not known here.
     Other(OtherCapability),
 }
@@ -76,7 +101,20 @@ impl OtherCapability {
 }
 
 const MAX_LEN: usize = 510;
-const TAGS: [&str; 8] = ["TOP", "USER", "SASL", "RESP-CODES", "PIPELINING", "UIDL", "STLS", "AUTH-RESP-CODE"];
+const TAGS: [&str; 12] = [
+    "TOP",
+    "USER",
+    "SASL",
+    "RESP-CODES",
+    "PIPELINING",
+    "UIDL",
+    "STLS",
+    "AUTH-RESP-CODE",
+    "UTF8",
+    "EXPIRE",
+    "LOGIN-DELAY",
+    "IMPLEMENTATION",
+];
 
 impl Capability {
     /// Its name.
@@ -90,6 +128,10 @@ impl Capability {
             Self::Uidl => "UIDL",
             Self::Stls => "STLS",
             Self::AuthRespCode => "AUTH-RESP-CODE",
+            Self::Utf8 { .. } => "UTF8",
+            Self::Expire { .. } => "EXPIRE",
+            Self::LoginDelay { .. } => "LOGIN-DELAY",
+            Self::Implementation(_) => "IMPLEMENTATION",
             Self::Other(other) => other.tag.as_str(),
         }
     }
@@ -107,30 +149,46 @@ impl Capability {
         }
         let known =
             [Self::Top, Self::User, Self::RespCodes, Self::Pipelining, Self::Uidl, Self::Stls, Self::AuthRespCode];
-        if name.as_str().eq_ignore_ascii_case("SASL") {
-            return Ok(Self::Sasl(parameters));
+        // A client ignores what it does not know behind a name (RFC 2449 §5).
+        let for_user = |at: usize| parameters.get(at).is_some_and(|word| word.as_str().eq_ignore_ascii_case("USER"));
+        if let Some(known) = known.into_iter().find(|known| name.as_str().eq_ignore_ascii_case(known.tag())) {
+            return Ok(known);
         }
-        match known.into_iter().find(|known| name.as_str().eq_ignore_ascii_case(known.tag())) {
-            // None of these has parameters; a client ignores what it does not know.
-            Some(known) => Ok(known),
-            None => OtherCapability::new(name, parameters).map(Self::Other).map_err(|_| error),
+        match name.as_str().to_ascii_uppercase().as_str() {
+            "SASL" => Ok(Self::Sasl(parameters)),
+            "UTF8" => Ok(Self::Utf8 { user: for_user(0) }),
+            "EXPIRE" => {
+                let expiry = parameters.first().and_then(Expiry::from_word).ok_or(error)?;
+                Ok(Self::Expire { expiry, per_user: for_user(1) })
+            }
+            "LOGIN-DELAY" => {
+                let seconds = parameters.first().and_then(whole).ok_or(error)?;
+                Ok(Self::LoginDelay { seconds, per_user: for_user(1) })
+            }
+            "IMPLEMENTATION" => Ok(Self::Implementation(parameters)),
+            _ => OtherCapability::new(name, parameters).map(Self::Other).map_err(|_| error),
         }
     }
 
     /// Writes the line, CRLF included.
     pub fn encode(&self, out: &mut BytesMut) {
         out.extend_from_slice(self.tag().as_bytes());
-        let parameters = match self {
-            Self::Sasl(mechanisms) => mechanisms.as_slice(),
-            Self::Other(other) => other.parameters(),
-            _ => &[],
+        let user = |for_user: bool| if for_user { " USER" } else { "" };
+        // Writing into a buffer does not fail.
+        let _ = match self {
+            Self::Sasl(words) | Self::Implementation(words) => encode_words(words, out),
+            Self::Other(other) => encode_words(other.parameters(), out),
+            Self::Utf8 { user: accepted } => write!(out, "{}", user(*accepted)),
+            Self::Expire { expiry, per_user } => write!(out, " {expiry}{}", user(*per_user)),
+            Self::LoginDelay { seconds, per_user } => write!(out, " {seconds}{}", user(*per_user)),
+            _ => Ok(()),
         };
-        for parameter in parameters {
-            out.extend_from_slice(b" ");
-            out.extend_from_slice(parameter.as_str().as_bytes());
-        }
         out.extend_from_slice(b"\r\n");
     }
+}
+
+fn encode_words(words: &[Word], out: &mut BytesMut) -> std::fmt::Result {
+    words.iter().try_for_each(|word| write!(out, " {word}"))
 }
 
 #[cfg(test)]
@@ -151,6 +209,13 @@ mod tests {
             "IMPLEMENTATION Shlemazle-Plotz-v302",
             "STLS",
             "AUTH-RESP-CODE",
+            // RFC 2449 §6.7, RFC 6856 §2.
+            "EXPIRE 5 USER",
+            "EXPIRE NEVER",
+            "EXPIRE 0",
+            "LOGIN-DELAY 120 USER",
+            "UTF8",
+            "UTF8 USER",
         ] {
             let capability = Capability::parse(line.as_bytes()).unwrap();
             let mut out = BytesMut::new();
@@ -158,6 +223,16 @@ mod tests {
             assert_eq!(out, format!("{line}\r\n"), "{line}");
         }
         assert_eq!(Capability::parse(b"sasl PLAIN").map(|capability| capability.tag().to_owned()), Ok("SASL".into()));
+    }
+
+    #[test]
+    fn a_figure_that_is_none_is_no_capability() {
+        for bad in ["EXPIRE", "EXPIRE soon", "LOGIN-DELAY", "LOGIN-DELAY -1", "LOGIN-DELAY 1s"] {
+            assert!(Capability::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+        let expected = Capability::Expire { expiry: Expiry::Days(5), per_user: true };
+        assert_eq!(Capability::parse(b"expire 5 user and more"), Ok(expected));
+        assert_eq!(Capability::parse(b"UTF8 NFC USER"), Ok(Capability::Utf8 { user: false }));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Response codes: RFC 2449 §8 and RFC 3206.
+//! Response codes: RFC 2449 §8, RFC 3206 and RFC 6856 §5.
 //!
 //! ```abnf
 //! resp-code  = "[" resp-level *("/" resp-level) "]"
@@ -24,6 +24,8 @@ pub enum ResponseCode {
     SysPerm,
     /// `AUTH`: something is wrong with the user's credentials, or with where or how they were offered (RFC 3206 §5).
     Auth,
+    /// `UTF8`: the message has raw UTF-8 in its header, and the client has not said UTF8 (RFC 6856 §5).
+    Utf8,
     /// One that is not known here.
     Other(OtherCode),
 }
@@ -39,8 +41,14 @@ impl OtherCode {
     }
 }
 
-const KNOWN: [ResponseCode; 5] =
-    [ResponseCode::InUse, ResponseCode::LoginDelay, ResponseCode::SysTemp, ResponseCode::SysPerm, ResponseCode::Auth];
+const KNOWN: [ResponseCode; 6] = [
+    ResponseCode::InUse,
+    ResponseCode::LoginDelay,
+    ResponseCode::SysTemp,
+    ResponseCode::SysPerm,
+    ResponseCode::Auth,
+    ResponseCode::Utf8,
+];
 
 /// Codes longer than this are not read: with the longest text they would not fit a line.
 const MAX_LEN: usize = 20;
@@ -54,6 +62,7 @@ impl ResponseCode {
             Self::SysTemp => "SYS/TEMP",
             Self::SysPerm => "SYS/PERM",
             Self::Auth => "AUTH",
+            Self::Utf8 => "UTF8",
             Self::Other(code) => code.as_str(),
         }
     }

@@ -8,6 +8,7 @@
 
 mod capability;
 mod code;
+mod expiry;
 mod listing;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::error::{ParseError, ParseErrorKind};
 use crate::grammar::ResponseText;
 pub use capability::{Capability, InvalidCapability, OtherCapability};
 pub use code::{OtherCode, ResponseCode};
+pub use expiry::Expiry;
 pub use listing::{DropListing, ScanListing, UniqueIdListing};
 
 /// Yes or no.

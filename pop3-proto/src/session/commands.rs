@@ -40,6 +40,8 @@ impl ServerSession {
     fn command(&mut self, command: Command) -> Result<Event, Rejection> {
         let login = self.state.take_login();
         match command {
+            // In no state, and without a word about which.
+            Command::Lang(_) => return Err(Rejection::NoLang),
             Command::Capa => {
                 self.owed = Owed::Capa;
                 return Ok(Event::Capa);
@@ -65,12 +67,18 @@ impl ServerSession {
             Command::Auth(auth) => self.auth(&auth),
             Command::Stls => match self.tls {
                 Some(_) => Err(Rejection::TlsActive),
+                None if self.utf8 => Err(Rejection::Utf8Active),
                 None if !self.config.offers_start_tls() => Err(Rejection::NoStartTls),
                 None => {
                     self.owed = Owed::StartTls;
                     Ok(Event::StartTls)
                 }
             },
+            Command::Utf8 if !self.config.utf8().is_offered() => Err(Rejection::NoUtf8),
+            Command::Utf8 => {
+                self.owed = Owed::Utf8;
+                Ok(Event::Utf8)
+            }
             _ => Err(Rejection::NotLoggedIn),
         }
     }

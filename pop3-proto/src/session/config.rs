@@ -1,12 +1,16 @@
 //! What the sessions of one server have in common.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mail_wire::sasl::{Mechanism, SaslConfig};
 
 use crate::grammar::{ResponseText, Word};
 use crate::limits::{Limits, Timeouts};
-use crate::response::{Capability, OtherCapability};
+use crate::response::{Capability, Expiry, OtherCapability};
+
+use super::maildrop::Promises;
+use super::utf8::Utf8Support;
 
 /// What the sessions of one server have in common. Made once, shared in an `Arc`.
 #[derive(Debug, Clone)]
@@ -19,8 +23,23 @@ pub struct Config {
     user_pass: bool,
     start_tls: bool,
     insecure_login: bool,
+    utf8: Utf8Support,
+    expire: Option<ByUser<Expiry>>,
+    login_interval: Option<ByUser<Duration>>,
+    implementation: Vec<Word>,
+    implementation_before_login: bool,
     capabilities: Vec<OtherCapability>,
 }
+
+/// A figure, and whether it is another one for some users.
+#[derive(Debug, Clone, Copy)]
+struct ByUser<T> {
+    value: T,
+    differs: bool,
+}
+
+/// The longest IMPLEMENTATION: with its name it stays within the 512 octets of a capability (RFC 2449 §3).
+const MAX_IMPLEMENTATION: usize = 480;
 
 impl Config {
     /// A server of that name, with the default [`Limits`], USER and PASS and the mechanisms PLAIN and LOGIN, all of them
@@ -42,6 +61,11 @@ impl Config {
             user_pass: true,
             start_tls: false,
             insecure_login: false,
+            utf8: Utf8Support::default(),
+            expire: None,
+            login_interval: None,
+            implementation: Vec::new(),
+            implementation_before_login: false,
             capabilities: Vec::new(),
         }
     }
@@ -91,7 +115,68 @@ impl Config {
         self
     }
 
-    /// One more line for CAPA, in both states: something that the host carries out itself, or `IMPLEMENTATION`.
+    /// Whether UTF8 is offered, and what happens to messages with raw UTF-8 in their header without it (RFC 6856 §2.1).
+    #[must_use]
+    pub fn with_utf8(mut self, support: Utf8Support) -> Self {
+        self.utf8 = support;
+        self
+    }
+
+    /// How long messages stay, which CAPA then tells (RFC 2449 §6.7). The host has to keep that promise: nothing is
+    /// removed here. Nothing is told unless it is said.
+    #[must_use]
+    pub fn with_expire(mut self, expiry: Expiry) -> Self {
+        self.expire = Some(ByUser { value: expiry, differs: false });
+        self
+    }
+
+    /// As [`with_expire`](Self::with_expire), where it differs by user: `least` is the shortest that anybody has, and what
+    /// CAPA tells before the login. A user's own comes with the maildrop
+    /// ([`Maildrop::with_expiry`](crate::Maildrop::with_expiry)).
+    #[must_use]
+    pub fn with_expire_by_user(mut self, least: Expiry) -> Self {
+        self.expire = Some(ByUser { value: least, differs: true });
+        self
+    }
+
+    /// How long after a login the host refuses the next one, which CAPA then tells in whole seconds (LOGIN-DELAY, RFC
+    /// 2449 §6.5). The host refuses with [`ResponseCode::LoginDelay`](crate::ResponseCode::LoginDelay); the session owns no
+    /// clock. Nothing is told unless it is said.
+    #[must_use]
+    pub fn with_login_interval(mut self, interval: Duration) -> Self {
+        self.login_interval = Some(ByUser { value: interval, differs: false });
+        self
+    }
+
+    /// As [`with_login_interval`](Self::with_login_interval), where it differs by user: `longest` is what CAPA tells before
+    /// the login. A user's own comes with the maildrop
+    /// ([`Maildrop::with_login_interval`](crate::Maildrop::with_login_interval)).
+    #[must_use]
+    pub fn with_login_interval_by_user(mut self, longest: Duration) -> Self {
+        self.login_interval = Some(ByUser { value: longest, differs: true });
+        self
+    }
+
+    /// What CAPA calls the server, after the login only (IMPLEMENTATION, RFC 2449 §6.9). Nothing unless it is said: a
+    /// version tells an attacker what to try (attack row R7). Words are parted at spaces, and octets that have no place in
+    /// one become `?`.
+    #[must_use]
+    pub fn with_implementation(mut self, implementation: &str) -> Self {
+        let visible = |char: char| if char.is_ascii_graphic() { char } else { '?' };
+        let text: String = implementation.chars().take(MAX_IMPLEMENTATION).collect();
+        let words = text.split_whitespace().map(|word| word.chars().map(visible).collect::<String>());
+        self.implementation = words.filter_map(|word| Word::new(word).ok()).collect();
+        self
+    }
+
+    /// Tells IMPLEMENTATION before the login, too: to everybody.
+    #[must_use]
+    pub fn with_implementation_before_login(mut self, told: bool) -> Self {
+        self.implementation_before_login = told;
+        self
+    }
+
+    /// One more line for CAPA, in both states: something that the host carries out itself.
     #[must_use]
     pub fn with_capability(mut self, capability: OtherCapability) -> Self {
         self.capabilities.push(capability);
@@ -134,9 +219,15 @@ impl Config {
         tls || self.insecure_login
     }
 
-    /// What CAPA tells. Before and after login it is the same but for STLS, since clients ask once and remember (RFC 2449
-    /// §5); without TLS the ways to log in are left out (attack row T7).
-    pub(super) fn capabilities(&self, tls: bool, logged_in: bool) -> Vec<Capability> {
+    pub(super) fn utf8(&self) -> Utf8Support {
+        self.utf8
+    }
+
+    /// What CAPA tells; `user` is what was told of the one who has logged in. Before and after login it is the same but
+    /// for STLS, IMPLEMENTATION and a user's own figures, since clients ask once and remember (RFC 2449 §5); without TLS
+    /// the ways to log in are left out (attack row T7).
+    pub(super) fn capabilities(&self, tls: bool, user: Option<&Promises>) -> Vec<Capability> {
+        let logged_in = user.is_some();
         let mut told = vec![
             Capability::Top,
             Capability::Uidl,
@@ -144,6 +235,10 @@ impl Config {
             Capability::AuthRespCode,
             Capability::Pipelining,
         ];
+        if self.utf8.is_offered() {
+            // In clear text, too, where no login is taken: the line has to be the same in both states.
+            told.push(Capability::Utf8 { user: self.user_pass });
+        }
         if self.takes_login(tls) {
             if self.user_pass {
                 told.push(Capability::User);
@@ -157,6 +252,18 @@ impl Config {
         if self.start_tls && !tls && !logged_in {
             told.push(Capability::Stls);
         }
+        if let Some(ByUser { value, differs }) = self.expire {
+            let own = user.and_then(|user| user.expiry).unwrap_or(value);
+            told.push(Capability::Expire { expiry: own, per_user: differs && !logged_in });
+        }
+        if let Some(ByUser { value, differs }) = self.login_interval {
+            let own = user.and_then(|user| user.login_interval).unwrap_or(value);
+            let seconds = own.as_secs().saturating_add(u64::from(own.subsec_nanos() > 0));
+            told.push(Capability::LoginDelay { seconds, per_user: differs && !logged_in });
+        }
+        if !self.implementation.is_empty() && (logged_in || self.implementation_before_login) {
+            told.push(Capability::Implementation(self.implementation.clone()));
+        }
         told.extend(self.capabilities.iter().cloned().map(Capability::Other));
         told
     }
@@ -167,7 +274,12 @@ mod tests {
     use super::*;
 
     fn tags(config: &Config, tls: bool, logged_in: bool) -> Vec<String> {
-        config.capabilities(tls, logged_in).iter().map(|capability| capability.tag().to_owned()).collect()
+        let user = Promises::default();
+        config
+            .capabilities(tls, logged_in.then_some(&user))
+            .iter()
+            .map(|capability| capability.tag().to_owned())
+            .collect()
     }
 
     #[test]
@@ -181,6 +293,39 @@ mod tests {
         for tag in ["TOP", "UIDL", "PIPELINING", "USER", "SASL"] {
             assert!(before.iter().any(|told| told == tag), "{tag}");
         }
+    }
+
+    fn lines(config: &Config, user: Option<&Promises>) -> String {
+        let mut out = bytes::BytesMut::new();
+        config.capabilities(true, user).iter().for_each(|capability| capability.encode(&mut out));
+        String::from_utf8(out.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn sec_r7_no_version_is_told_before_the_login_and_none_at_all_unless_it_is_asked_for() {
+        let config = Config::new("mail.example.org", Arc::new(SaslConfig::from_os_random()));
+        let user = Promises::default();
+        assert!(!lines(&config, None).contains("IMPLEMENTATION") && !lines(&config, Some(&user)).contains("IMPLEM"));
+        let config = config.with_implementation("Shlemazle-Plotz-v302 \r\n. caf\u{e9}");
+        assert!(!lines(&config, None).contains("302"));
+        assert!(lines(&config, Some(&user)).contains("IMPLEMENTATION Shlemazle-Plotz-v302 . caf?\r\n"));
+        let config = config.with_implementation_before_login(true);
+        assert!(lines(&config, None).contains("IMPLEMENTATION Shlemazle-Plotz-v302"));
+        let config = config.with_implementation(&"x".repeat(1000));
+        assert!(lines(&config, None).lines().all(|line| line.len() <= 510));
+    }
+
+    #[test]
+    fn a_users_own_figures_come_with_the_login() {
+        let base = Config::new("mail.example.org", Arc::new(SaslConfig::from_os_random()));
+        let user = Promises { expiry: Some(Expiry::Days(30)), login_interval: Some(Duration::from_millis(60_500)) };
+        assert!(!lines(&base, Some(&user)).contains("EXPIRE"), "what is not promised is not told");
+        let same = base.clone().with_expire(Expiry::Never).with_login_interval(Duration::from_secs(900));
+        assert!(lines(&same, None).contains("\r\nEXPIRE NEVER\r\nLOGIN-DELAY 900\r\n"));
+        assert!(lines(&same, Some(&Promises::default())).contains("\r\nEXPIRE NEVER\r\nLOGIN-DELAY 900\r\n"));
+        let own = base.with_expire_by_user(Expiry::Days(5)).with_login_interval_by_user(Duration::from_secs(900));
+        assert!(lines(&own, None).contains("\r\nEXPIRE 5 USER\r\nLOGIN-DELAY 900 USER\r\n"));
+        assert!(lines(&own, Some(&user)).contains("\r\nEXPIRE 30\r\nLOGIN-DELAY 61\r\n"));
     }
 
     #[test]

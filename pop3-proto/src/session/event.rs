@@ -18,6 +18,8 @@ pub enum Event {
     Connected,
     /// CAPA (RFC 2449 §5). [`Answer::Ok`] tells what the configuration and the state allow.
     Capa,
+    /// UTF8 (RFC 6856 §2.1). [`Answer::Ok`] turns UTF-8 mode on until the session ends; a refusal does not.
+    Utf8,
     /// STLS (RFC 2595 §4). After [`Answer::Ok`] the session reads nothing until the host has done the handshake and said
     /// so with [`ServerSession::tls_started`](super::ServerSession::tls_started).
     StartTls,
@@ -118,6 +120,7 @@ impl Event {
         match self {
             Self::Connected
             | Self::Capa
+            | Self::Utf8
             | Self::Continue
             | Self::User(_)
             | Self::Stat

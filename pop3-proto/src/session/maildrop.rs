@@ -3,9 +3,11 @@
 //! A million messages are a normal maildrop: twelve octets for each, and a bit for the mark once one is set. The unique-id
 //! that most stores have, made of UIDVALIDITY and UID, is made when it is told.
 
+use std::time::Duration;
+
 use crate::error::Rejection;
 use crate::grammar::{MessageNumber, UniqueId};
-use crate::response::DropListing;
+use crate::response::{DropListing, Expiry};
 
 /// More messages than [`Limits::maildrop_entries`](crate::Limits::maildrop_entries).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +24,14 @@ pub struct Maildrop {
     octets: u64,
     /// Those unique-ids that are not made of UIDVALIDITY and key, with their positions, rising.
     ids: Vec<(usize, UniqueId)>,
+    promises: Promises,
+}
+
+/// What a user has been promised, where it is not the same for all.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Promises {
+    pub(super) expiry: Option<Expiry>,
+    pub(super) login_interval: Option<Duration>,
 }
 
 impl Maildrop {
@@ -30,7 +40,15 @@ impl Maildrop {
     /// `uid_validity` is the numbering that the keys belong to. A message's unique-id is made of both (`1700000000.17`),
     /// so together they must never be used for another message again (attack row P8).
     pub fn new(uid_validity: u32, most: usize) -> Self {
-        Self { uid_validity, most, keys: Vec::new(), sizes: Vec::new(), octets: 0, ids: Vec::new() }
+        Self {
+            uid_validity,
+            most,
+            keys: Vec::new(),
+            sizes: Vec::new(),
+            octets: 0,
+            ids: Vec::new(),
+            promises: Promises::default(),
+        }
     }
 
     /// Adds a message: the host's key for it (its UID), and how many octets it has with CRLF line ends.
@@ -55,6 +73,22 @@ impl Maildrop {
         self.push(key, size)?;
         self.ids.push((self.keys.len().saturating_sub(1), id));
         Ok(())
+    }
+
+    /// How long this user's messages stay; CAPA tells it after the login in place of
+    /// [`Config::with_expire_by_user`](crate::Config::with_expire_by_user)'s figure.
+    #[must_use]
+    pub fn with_expiry(mut self, expiry: Expiry) -> Self {
+        self.promises.expiry = Some(expiry);
+        self
+    }
+
+    /// How long after a login this user's next one is refused; CAPA tells it after the login in place of
+    /// [`Config::with_login_interval_by_user`](crate::Config::with_login_interval_by_user)'s figure.
+    #[must_use]
+    pub fn with_login_interval(mut self, interval: Duration) -> Self {
+        self.promises.login_interval = Some(interval);
+        self
     }
 
     /// How many messages there are.
@@ -100,6 +134,10 @@ impl OpenMaildrop {
         messages.sizes.shrink_to_fit();
         messages.ids.shrink_to_fit();
         Self { messages, marks: Vec::new(), marked: 0, marked_octets: 0 }
+    }
+
+    pub(super) fn promises(&self) -> &Promises {
+        &self.messages.promises
     }
 
     /// The message of that number, if it is there and not marked.

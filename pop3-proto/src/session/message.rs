@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use mail_wire::dot::DotEncoder;
 
+use super::utf8::AsciiHeader;
 use crate::error::UsageError;
 
 /// A message that has begun.
@@ -11,14 +12,18 @@ pub(super) struct Transfer {
     encoder: DotEncoder,
     /// Octets that the host has not given yet.
     left: u64,
+    /// For clients that have not said UTF8.
+    ascii: Option<AsciiHeader>,
     /// For TOP.
     top: Option<Top>,
 }
 
 impl Transfer {
     /// A message of so many octets; for TOP, of which the header and so many lines are wanted.
-    pub(super) fn new(size: u64, lines: Option<u64>) -> Self {
-        Self { encoder: DotEncoder::new(), left: size, top: lines.map(Top::new) }
+    /// With `ascii`, no octet above 127 of the header is sent.
+    pub(super) fn new(size: u64, lines: Option<u64>, ascii: bool) -> Self {
+        let ascii = ascii.then(AsciiHeader::new);
+        Self { encoder: DotEncoder::new(), left: size, ascii, top: lines.map(Top::new) }
     }
 
     /// Whether more octets are wanted.
@@ -29,9 +34,13 @@ impl Transfer {
     /// The next octets, cut anywhere. What TOP does not want of them is dropped.
     pub(super) fn octets(&mut self, octets: &[u8], out: &mut BytesMut) -> Result<(), UsageError> {
         self.left = self.left.checked_sub(octets.len() as u64).ok_or(UsageError::TooManyOctets)?;
+        let octets = match &mut self.ascii {
+            Some(ascii) => ascii.take(octets),
+            None => octets.into(),
+        };
         let wanted = match &mut self.top {
-            Some(top) => top.take(octets),
-            None => octets,
+            Some(top) => top.take(&octets),
+            None => &octets,
         };
         self.encoder.encode(wanted, out);
         Ok(())
@@ -50,7 +59,7 @@ impl Transfer {
 /// Finds the end of the header and of the lines that TOP wants. What ends a line here is what the encoder makes a CRLF
 /// of: CRLF, or a CR or LF that stands alone.
 #[derive(Debug)]
-struct Top {
+pub(super) struct Top {
     phase: Phase,
     /// Nothing of the line has come yet.
     line_is_empty: bool,
@@ -68,16 +77,16 @@ enum Phase {
 }
 
 impl Top {
-    fn new(lines: u64) -> Self {
+    pub(super) fn new(lines: u64) -> Self {
         Self { phase: Phase::Header(lines), line_is_empty: true, behind_cr: false }
     }
 
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.phase == Phase::Done
     }
 
     /// So much of the octets as is wanted.
-    fn take<'a>(&mut self, octets: &'a [u8]) -> &'a [u8] {
+    pub(super) fn take<'a>(&mut self, octets: &'a [u8]) -> &'a [u8] {
         let mut rest = octets;
         while self.phase != Phase::Done {
             if !rest.is_empty()
@@ -118,7 +127,7 @@ mod tests {
     use super::*;
 
     fn send(message: &[u8], lines: Option<u64>, cut: usize) -> String {
-        let mut transfer = Transfer::new(message.len() as u64, lines);
+        let mut transfer = Transfer::new(message.len() as u64, lines, false);
         let mut out = BytesMut::new();
         for chunk in message.chunks(cut) {
             if transfer.wants_octets() {
@@ -188,7 +197,7 @@ mod tests {
     #[test]
     fn the_octets_are_counted() {
         let mut out = BytesMut::new();
-        let mut transfer = Transfer::new(4, None);
+        let mut transfer = Transfer::new(4, None, false);
         assert_eq!(transfer.octets(b"abcde", &mut out), Err(UsageError::TooManyOctets));
         assert!(out.is_empty(), "nothing of it is sent");
         transfer.octets(b"abc", &mut out).unwrap();

@@ -13,6 +13,7 @@ mod maildrop;
 mod message;
 mod reply;
 mod state;
+mod utf8;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub use maildrop::{Maildrop, MaildropFull};
 use message::Transfer;
 pub use state::SessionState;
 use state::State;
+pub use utf8::{RawHeader, Utf8Support};
 
 /// One client's session, the server's side.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub struct ServerSession {
     /// What comes next without the client's doing.
     pending: Option<Pending>,
     tls: Option<TlsInfo>,
+    /// The client has said UTF8 (RFC 6856 §2.1).
+    utf8: bool,
     errors: u32,
     failed_logins: u32,
     /// Rises with every line and every answer: the clocks begin anew.
@@ -60,6 +64,7 @@ enum Owed {
     Nothing,
     Greeting,
     Capa,
+    Utf8,
     StartTls,
     Challenge(String),
     User(Option<UserName>),
@@ -104,6 +109,7 @@ impl ServerSession {
             owed: Owed::Nothing,
             pending: None,
             tls: None,
+            utf8: false,
             errors: 0,
             failed_logins: 0,
             activity: 0,
@@ -183,6 +189,17 @@ impl ServerSession {
         matches!(&self.owed, Owed::Transfer(transfer) if transfer.wants_octets())
     }
 
+    /// Whether the client has said UTF8 (RFC 6856 §2.1).
+    pub fn is_utf8(&self) -> bool {
+        self.utf8
+    }
+
+    /// Whether RETR and TOP of a message with octets above 127 in its header ([`RawHeader`]) are to be refused with
+    /// [`ResponseCode::Utf8`]: the client has not said UTF8, and [`Utf8Support::Refuse`] is what was chosen.
+    pub fn must_refuse_raw_header(&self) -> bool {
+        !self.utf8 && self.config.utf8() == Utf8Support::Refuse
+    }
+
     /// The peer has sent its last octet. The session is closed, and no message is removed (attack row P7).
     ///
     /// # Errors
@@ -250,6 +267,7 @@ impl ServerSession {
         self.owed = Owed::Nothing;
         self.pending = None;
         self.tls = Some(tls);
+        self.utf8 = false;
         self.activity = self.activity.wrapping_add(1);
         self.state.encrypted();
     }

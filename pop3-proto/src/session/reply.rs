@@ -26,7 +26,7 @@ impl ServerSession {
                     Some(_) => say(out, "top of message follows"),
                     None => say(out, format_args!("{} octets", entry.size)),
                 }
-                return Ok(Owed::Transfer(Box::new(Transfer::new(entry.size, *lines))));
+                return Ok(Owed::Transfer(Box::new(Transfer::new(entry.size, *lines, self.sends_ascii_headers()))));
             }
             (Owed::Password(user), Answer::Credential(answer)) => {
                 self.pending = Some(Self::after_password(user, answer));
@@ -98,6 +98,7 @@ impl ServerSession {
         match owed {
             Owed::Greeting => say(out, format_args!("{host} POP3 server ready")),
             Owed::Capa => say(out, "Capability list follows"),
+            Owed::Utf8 => say(out, "UTF-8 mode on"),
             Owed::StartTls => say(out, "Begin TLS negotiation"),
             Owed::User(_) => say(out, "send PASS"),
             Owed::Stat => say(out, listing),
@@ -133,12 +134,13 @@ impl ServerSession {
         match owed {
             Owed::Greeting => self.state.greeted(),
             Owed::Capa => {
-                let logged_in = self.state.maildrop().is_some();
-                for capability in self.config.capabilities(self.tls.is_some(), logged_in) {
+                let user = self.state.maildrop().map(OpenMaildrop::promises);
+                for capability in self.config.capabilities(self.tls.is_some(), user) {
                     capability.encode(out);
                 }
                 out.extend_from_slice(b".\r\n");
             }
+            Owed::Utf8 => self.utf8 = true,
             Owed::StartTls => self.state.handshaking(),
             Owed::User(user) => self.state.named(user.clone()),
             Owed::All(kind) => self.write_listing(Listing::new(*kind), out),
@@ -155,6 +157,11 @@ impl ServerSession {
             Owed::Quit(_) => self.close(),
             _ => {}
         }
+    }
+
+    /// Raw UTF-8 in a header must not reach a client that has not asked for it (RFC 6856 §2.1).
+    fn sends_ascii_headers(&self) -> bool {
+        !self.utf8 && self.config.utf8().is_offered()
     }
 
     fn write_listing(&mut self, listing: Listing, out: &mut BytesMut) {

@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "it is a test")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mail_wire::machine::TlsInfo;
 use mail_wire::sasl::SaslConfig;
 use mail_wire::{AccountId, CredentialAnswer, CredentialQuery, Secret};
 use pop3_proto::grammar::UniqueId;
-use pop3_proto::{Answer, Config, Event, Limits, Maildrop, Refusal, ResponseCode, ServerSession};
+use pop3_proto::{Answer, Config, Event, Expiry, Limits, Maildrop, RawHeader, Refusal, ResponseCode, ServerSession};
 
 /// What a host knows, and what has happened to it.
 #[derive(Default, Clone)]
@@ -17,6 +18,10 @@ pub struct Host {
     pub users: Vec<(String, String)>,
     pub messages: Vec<Message>,
     pub in_use: bool,
+    /// Somebody has logged in too lately.
+    pub too_early: bool,
+    pub expiry: Option<Expiry>,
+    pub login_interval: Option<Duration>,
     pub unavailable: bool,
     pub quit_fails: bool,
     /// Keys that QUIT removed.
@@ -71,7 +76,13 @@ impl Host {
                 None => maildrop.push(*key, size).unwrap(),
             }
         }
-        maildrop
+        if let Some(expiry) = self.expiry {
+            maildrop = maildrop.with_expiry(expiry);
+        }
+        match self.login_interval {
+            Some(interval) => maildrop.with_login_interval(interval),
+            None => maildrop,
+        }
     }
 
     /// Answers an event, as a careful host would.
@@ -84,12 +95,19 @@ impl Host {
             Event::Authenticated(_) if self.in_use => {
                 Refusal::lossy("Do you have another POP session running?").with_code(ResponseCode::InUse).into()
             }
+            Event::Authenticated(_) if self.too_early => Refusal::lossy("minimum time between mail checks not reached")
+                .with_code(ResponseCode::LoginDelay)
+                .into(),
             Event::Authenticated(_) => self.maildrop(session.config().limits()).into(),
             Event::Retrieve { key, .. } | Event::Top { key, .. } => {
                 let message = self.messages.iter().find(|message| message.key == *key && !message.gone);
                 let Some(octets) = message.map(|message| message.octets.clone()) else {
                     return session.answer(Refusal::lossy("message has been removed"), out).unwrap();
                 };
+                if session.must_refuse_raw_header() && RawHeader::new().look(&octets) == Some(true) {
+                    let refusal = Refusal::lossy("message needs UTF8 mode").with_code(ResponseCode::Utf8);
+                    return session.answer(refusal, out).unwrap();
+                }
                 return give(session, octets, self.chunk.max(1), out);
             }
             Event::Quit { delete } => {
