@@ -48,6 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mail_wire::io::{Accepted, Driver, DriverOptions, ServeOptions, Shutdown, TlsConfig};
+use mail_wire::sasl::LoginDelay;
 use mailstore_traits::{Authenticator, Directory, MailStore};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -88,7 +89,7 @@ struct Shared<S, A, D, P> {
     tls: Option<TlsConfig>,
     implicit_tls: bool,
     greeting_delay: Duration,
-    login_delay: Duration,
+    login_delay: LoginDelay,
     driver: DriverOptions,
     serve: ServeOptions,
 }
