@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use mail_wire::io::{ConnectionId, DriveError, Driver};
+use mail_wire::io::{ConnectionId, DriveError, Driver, metrics};
 use mail_wire::sasl::Failure;
 use mailstore_traits::{Authenticator, Directory, MailStore};
+use tracing::Instrument as _;
 
 use super::Shared;
-use super::delivery::Incoming;
-use super::envelope::Envelope;
 use super::policy::{Client, Policy};
+use super::telemetry;
+use super::transaction::Transaction;
 use crate::error::{Error, UsageError};
 use crate::response::{Reply, ReplyClass};
 use crate::session::{Answer, Event, LoginFailure, Protocol, ServerSession, StartTls};
@@ -21,10 +22,9 @@ pub(super) struct Connection<S: MailStore, A, D, P> {
     pub(super) session: ServerSession,
     pub(super) who: Who,
     pub(super) policy: P,
-    pub(super) envelope: Option<Envelope>,
-    pub(super) incoming: Option<Incoming<S>>,
-    /// How many have come whole.
-    pub(super) messages: u64,
+    pub(super) transaction: Option<Transaction<S>>,
+    /// How many have begun.
+    pub(super) transactions: u64,
 }
 
 /// What is known of a client beside what the session knows.
@@ -45,7 +45,7 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         let session = ServerSession::new(Arc::clone(&shared.config));
         let policy = shared.policy.clone();
         let who = Who { id, address, talked_early: false };
-        Self { shared, driver, session, who, policy, envelope: None, incoming: None, messages: 0 }
+        Self { shared, driver, session, who, policy, transaction: None, transactions: 0 }
     }
 
     pub(super) async fn run(mut self) {
@@ -54,7 +54,7 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             Err(error) => tracing::info!(%error, "connection ended"),
         }
         // What was staged and not delivered is dropped here, and the store forgets it.
-        drop(self.incoming);
+        drop(self.transaction);
         let Self { shared, driver, session, who, policy, .. } = self;
         driver.close().await;
         shared.patient(policy.disconnected(&who.client(&session))).await;
@@ -69,16 +69,19 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             self.who.talked_early = self.driver.talked_early(shared.greeting_delay).await?;
         }
         while let Some(event) = self.driver.next_event(&mut self.session).await? {
-            self.handle(event).await?;
+            let span = self.span();
+            self.handle(event).instrument(span).await?;
         }
         Ok(())
     }
 
     async fn handle(&mut self, event: Event) -> Result<(), DriveError<Error>> {
+        telemetry::command(self.shared.protocol(), &event);
         let client = self.who.client(&self.session);
         let answer = match event {
             Event::Data(octets) => {
-                if let Some(incoming) = &mut self.incoming {
+                if let Some(incoming) = self.transaction.as_mut().and_then(|transaction| transaction.incoming.as_mut())
+                {
                     incoming.write(octets).await;
                 }
                 return Ok(());
@@ -99,6 +102,14 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             Event::Mail(mail) => self.mail(mail).await,
             Event::Rcpt(rcpt) => self.rcpt(rcpt).await,
             Event::DataBegin(begin) => self.data(begin).await,
+            Event::EndOfChunk(end) => match self.trouble() {
+                // The rest of the message need not come.
+                Some(reply) => {
+                    self.forget();
+                    end.refuse(reply)
+                }
+                None => end.accept(),
+            },
             Event::Rset => {
                 self.forget();
                 Event::Rset.default_answer()
@@ -118,15 +129,18 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             Event::Credentials(query) => self.shared.authenticator.answer(query).await.into(),
             Event::Authenticated(ref identity) => {
                 tracing::info!(account = %identity.account, mechanism = %identity.mechanism, "logged in");
+                metrics::login(self.shared.protocol(), identity.mechanism.name(), "ok");
                 event.default_answer()
             }
             Event::AuthenticationFailed(failure) => {
+                telemetry::failed_login(self.shared.protocol(), "unknown", failure.failure);
                 self.delay(failure).await;
                 failure.default_answer()
             }
             Event::Rejected(rejection) => {
                 tracing::debug!(%rejection, "rejected");
                 if rejection.ends_message() {
+                    metrics::message(self.shared.protocol(), "refused");
                     self.forget();
                 }
                 rejection.default_answer()
@@ -137,7 +151,11 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
     }
 
     pub(super) fn answer(&mut self, answer: Answer) -> Result<(), DriveError<Error>> {
-        self.session.answer(answer, self.driver.output()).map_err(usage)
+        let output = self.driver.output();
+        let before = output.len();
+        self.session.answer(answer, output).map_err(usage)?;
+        telemetry::replies(self.shared.protocol(), output.get(before..).unwrap_or_default());
+        Ok(())
     }
 
     async fn start_tls(&mut self, start_tls: StartTls) -> Result<(), DriveError<Error>> {

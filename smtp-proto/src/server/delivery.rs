@@ -36,6 +36,11 @@ impl<S: MailStore> Incoming<S> {
         }
     }
 
+    /// Why it cannot be kept, if that is known already.
+    pub(super) fn trouble(&self) -> Option<Reply> {
+        self.stage.as_ref().err().map(error::reply)
+    }
+
     /// Closes the stage. Nobody has the message yet, and the store forgets it if nobody gets it.
     pub(super) async fn finish(self) -> Result<Arrived<S>, StoreError> {
         let digest = self.digester.finish();

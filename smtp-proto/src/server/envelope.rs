@@ -138,6 +138,7 @@ fn for_store(mail: &Mail) -> mailstore_traits::Envelope {
     envelope.body = mail.body.map(|body| match body {
         BodyType::SevenBit => BodyKind::SevenBit,
         BodyType::EightBitMime => BodyKind::EightBit,
+        BodyType::BinaryMime => BodyKind::Binary,
     });
     envelope.parameters = mail.extra.iter().map(parameter).collect();
     envelope

@@ -39,19 +39,22 @@ mod envelope;
 mod error;
 pub mod policy;
 mod sender;
+mod telemetry;
 mod trace;
 mod transaction;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail_wire::io::{Accepted, Driver, DriverOptions, ServeOptions, Shutdown, TlsConfig};
+use mail_wire::io::{Accepted, Driver, DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
 use mail_wire::sasl::LoginDelay;
 use mailstore_traits::{Authenticator, Directory, MailStore};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::grammar::Domain;
 use crate::response::Reply;
@@ -101,6 +104,11 @@ impl<S, A, D, P> std::fmt::Debug for Shared<S, A, D, P> {
 }
 
 impl<S, A, D, P> Shared<S, A, D, P> {
+    /// What is spoken, in a word, for logs and metrics.
+    fn protocol(&self) -> &'static str {
+        self.driver.protocol
+    }
+
     /// What the policy says to a step: nothing against it, or the refusal.
     async fn ask(&self, question: impl Future<Output = Verdict>) -> Result<(), Reply> {
         match self.patient(question).await.map(Verdict::refusal) {
@@ -157,6 +165,14 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Server<S, A, D, P>
         })
         .await;
         Ok(())
+    }
+
+    /// Serves one connection that the host has accepted itself: from a socket of another kind, or behind a filter of its
+    /// own. Neither the caps on connections nor a PROXY header is looked at.
+    pub async fn serve_link(&self, link: Link, peer: SocketAddr, shutdown: Shutdown) {
+        let accepted = Accepted::new(link, peer);
+        let span = accepted.span(self.shared.driver.protocol);
+        self.clone().connection(accepted, shutdown).instrument(span).await;
     }
 
     async fn connection(self, accepted: Accepted, shutdown: Shutdown) {

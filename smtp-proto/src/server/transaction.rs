@@ -3,30 +3,47 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures::FutureExt;
 use mail_wire::io::DriveError;
 use mailstore_traits::{AccountId, Authenticator, Directory, MailStore, Resolution, SizeHint};
 use time::OffsetDateTime;
+use tracing::{Instrument, Span};
 
 use super::connection::Connection;
 use super::delivery::{Arrived, Incoming, accepted};
 use super::envelope::{self, Envelope, Strokes};
 use super::policy::{Delivery, Disposition, Outcome, Policy, Staged, StagedMessage};
 use super::trace::Arrival;
-use super::{error, is_own_address};
+use super::{error, is_own_address, telemetry};
 use crate::command::{Mail, Rcpt};
 use crate::error::Error;
 use crate::grammar::EnhancedStatusCode as Status;
 use crate::response::Reply;
 use crate::session::{Answer, DataBegin, Protocol};
 
+/// A message that has begun.
+pub(super) struct Transaction<S: MailStore> {
+    /// The connection's id, and the how manieth on it: what the log and the Received field call it.
+    id: String,
+    /// What of the log belongs to it.
+    span: Span,
+    envelope: Envelope,
+    /// The message, once it comes.
+    pub(super) incoming: Option<Incoming<S>>,
+}
+
 impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D, P> {
     /// A message that was begun has not happened.
     pub(super) fn forget(&mut self) {
-        self.envelope = None;
-        self.incoming = None;
+        self.transaction = None;
+    }
+
+    /// The span of the message that has begun, or none.
+    pub(super) fn span(&self) -> Span {
+        self.transaction.as_ref().map_or_else(Span::none, |transaction| transaction.span.clone())
     }
 
     pub(super) async fn mail(&mut self, mail: Mail) -> Answer {
@@ -42,7 +59,10 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             Err(reply) => return mail.refuse(reply),
         }
         let answer = mail.accept();
-        self.envelope = Some(Envelope::new(mail));
+        self.transactions = self.transactions.wrapping_add(1);
+        let id = format!("{}.{}", self.who.id, self.transactions);
+        let span = tracing::info_span!("transaction", %id);
+        self.transaction = Some(Transaction { id, span, envelope: Envelope::new(mail), incoming: None });
         answer
     }
 
@@ -64,7 +84,7 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             Protocol::Lmtp => Strokes::OneForEachRecipient,
             _ => Strokes::OneForEachDomain,
         };
-        let envelope = self.envelope.as_mut().ok_or_else(local_error)?;
+        let envelope = &mut self.transaction.as_mut().ok_or_else(local_error)?.envelope;
         let destinations = match self.shared.directory.resolve(&envelope::recipient(&rcpt.path)).await {
             Ok(Resolution::Local(destinations)) if !destinations.is_empty() => destinations,
             Ok(Resolution::Local(_) | Resolution::UnknownUser) => {
@@ -90,7 +110,8 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
     }
 
     pub(super) async fn data(&mut self, begin: DataBegin) -> Answer {
-        let Some(envelope) = &self.envelope else { return begin.refuse(local_error()) };
+        let Some(transaction) = &mut self.transaction else { return begin.refuse(local_error()) };
+        let envelope = &transaction.envelope;
         let client = self.who.client(&self.session);
         if let Err(reply) = self.shared.ask(self.policy.data(&client, envelope)).await {
             return begin.refuse(reply);
@@ -98,7 +119,7 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         let hint = envelope.mail().size.map_or(SizeHint::Unknown, SizeHint::Octets);
         match self.shared.store.stage(hint).await {
             Ok(stage) => {
-                self.incoming = Some(Incoming::new(stage));
+                transaction.incoming = Some(Incoming::new(stage));
                 begin.accept()
             }
             Err(error) => {
@@ -108,26 +129,28 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         }
     }
 
-    /// Delivers, and answers when it is done and not before. The peer may be gone by then; the message is there all the
-    /// same.
-    pub(super) async fn end_of_data(&mut self) -> Result<(), DriveError<Error>> {
-        let (Some(envelope), Some(incoming)) = (self.envelope.take(), self.incoming.take()) else {
-            return self.answer(Answer::ToAll(local_error()));
-        };
-        let id = self.next_id();
-        match self.dispose(&envelope, incoming).await {
-            Ok((message, how)) => self.deliver(id, Arc::new(envelope), message, how).await,
-            Err(reply) => {
-                tracing::info!(%id, code = %reply.code(), "message");
-                self.answer(Answer::ToAll(reply))
-            }
+    /// Why the message that comes cannot be kept, if that is known already.
+    pub(super) fn trouble(&self) -> Option<Reply> {
+        match &self.transaction {
+            Some(Transaction { incoming: Some(incoming), .. }) => incoming.trouble(),
+            _ => Some(local_error()),
         }
     }
 
-    /// What a Received field calls a message, for whoever searches a log: the connection's id, and the how manieth it is.
-    fn next_id(&mut self) -> String {
-        self.messages = self.messages.wrapping_add(1);
-        format!("{}.{}", self.who.id, self.messages)
+    /// Delivers, and answers when it is done and not before. The peer may be gone by then; the message is there all the
+    /// same.
+    pub(super) async fn end_of_data(&mut self) -> Result<(), DriveError<Error>> {
+        let Some(Transaction { id, envelope, incoming: Some(incoming), .. }) = self.transaction.take() else {
+            return self.answer(Answer::ToAll(local_error()));
+        };
+        match self.dispose(&envelope, incoming).await {
+            Ok((message, how)) => self.deliver(id, Arc::new(envelope), message, how).await,
+            Err(reply) => {
+                tracing::info!(code = %reply.code(), "message");
+                telemetry::message(self.shared.protocol(), std::slice::from_ref(&reply), None);
+                self.answer(Answer::ToAll(reply))
+            }
+        }
     }
 
     /// What becomes of a message that has come whole: to be delivered so, or the reply to all of its recipients.
@@ -168,9 +191,11 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         let Some(prefix) = self.prefix(&id, &envelope, &how) else {
             return self.answer(Answer::ToAll(local_error()));
         };
-        tracing::debug!(%id, "delivering");
+        tracing::debug!("delivering");
+        let since = Instant::now();
         let delivery = message.deliver(self.shared.store.clone(), Arc::clone(&envelope), prefix, how, for_each);
         let replies = spawned(delivery).await.unwrap_or_else(|| vec![local_error(); self.session.replies_owed()]);
+        telemetry::message(self.shared.protocol(), &replies, Some(since.elapsed()));
         let recipients = envelope.recipients().len();
         let outcomes: Vec<Outcome> = match for_each {
             true => replies.iter().cloned().map(|reply| Outcome { reply }).collect(),
@@ -183,7 +208,7 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             tracing::error!("the policy panicked on hearing of a delivery");
         }
         for reply in replies {
-            tracing::info!(%id, code = %reply.code(), "message");
+            tracing::info!(code = %reply.code(), "message");
             self.answer(reply.into())?;
         }
         Ok(())
@@ -224,7 +249,7 @@ async fn own_sender(directory: &impl Directory, account: &AccountId, mail: &Mail
 
 /// Runs a future to its end, whether anybody still waits for it or not. `None` if it panicked.
 async fn spawned<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    match tokio::spawn(future).await {
+    match tokio::spawn(future.in_current_span()).await {
         Ok(output) => Some(output),
         Err(error) => {
             tracing::error!(%error, "a delivery ended by a panic in the store");
