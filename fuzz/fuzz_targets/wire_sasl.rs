@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use mail_wire::sasl::{Dialogue, DialogueStep, Mechanism, SaslConfig};
-use mail_wire::{AccountId, CredentialAnswer, CredentialQuery, Secret};
+use mail_wire::machine::{TlsExporter, TlsInfo};
+use mail_wire::sasl::{Channel, Dialogue, DialogueStep, Mechanism, SaslConfig};
+use mail_wire::{AccountId, ClientCertificate, CredentialAnswer, CredentialQuery, Secret};
 
 fuzz_target!(|octets: &[u8]| {
     let Some((&first, lines)) = octets.split_first() else { return };
@@ -13,7 +14,11 @@ fuzz_target!(|octets: &[u8]| {
     let config = Arc::new(SaslConfig::new(Secret::new([7; 32])));
     let mut lines = lines.split(|&octet| octet == b'\n');
     let initial = if first >= 128 { lines.next() } else { None };
-    let (mut dialogue, mut step) = Dialogue::begin(mechanism, initial, config);
+    let tls = TlsInfo::new("TLSv1.3", "TLS_AES_128_GCM_SHA256")
+        .with_exporter((first & 32 != 0).then(|| TlsExporter::new([7; 32])))
+        .with_client_certificate((first & 64 != 0).then(|| ClientCertificate::from_der([7; 7])));
+    let channel = Channel::new(Some(&tls), &Mechanism::ALL);
+    let (mut dialogue, mut step) = Dialogue::begin_on(channel, mechanism, initial, config);
     let mut asked = false;
     loop {
         step = match step {
@@ -24,7 +29,11 @@ fuzz_target!(|octets: &[u8]| {
             DialogueStep::Need(query) => {
                 asked = true;
                 dialogue.supply(match query {
-                    CredentialQuery::Password { .. } | CredentialQuery::Token { .. } => {
+                    CredentialQuery::Password { .. }
+                    | CredentialQuery::Token { .. }
+                    | CredentialQuery::Certificate { .. }
+                    | CredentialQuery::CramMd5 { .. }
+                    | CredentialQuery::Anonymous { .. } => {
                         CredentialAnswer::Accepted(AccountId::new("ada"))
                     }
                     _ => CredentialAnswer::Rejected,

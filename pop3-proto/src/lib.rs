@@ -201,5 +201,6 @@ pub use response::{Expiry, Refusal, ResponseCode};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerBuilder};
 pub use session::{
-    Answer, Authenticated, Config, Event, Maildrop, MaildropFull, RawHeader, ServerSession, SessionState, Utf8Support,
+    Answer, Authenticated, Config, Event, LoginFailure, Maildrop, MaildropFull, RawHeader, ServerSession, SessionState,
+    Utf8Support,
 };

@@ -21,7 +21,7 @@ pub struct Limits {
     /// Syntax and sequence errors after which the connection is closed: 10 (attack row C5).
     pub errors: u32,
     /// Failed logins after which the connection is closed: 10 (attack row A11).
-    pub failed_logins: u32,
+    pub failed_logins: usize,
 }
 
 impl Default for Limits {

@@ -58,7 +58,8 @@ pub use stage::{MemoryBlob, MemoryStage};
 use state::{Arrival, State};
 
 use crate::{
-    AccountId, Actor, Body, ByteRange, ErrorKind, MailStore, Mode, Placed, Result, SizeHint, StoreFeatures, Target,
+    AccountId, Actor, Body, ByteRange, ClientCertificate, ErrorKind, MailStore, Mode, Placed, Result, ScramHash,
+    ScramKeys, SizeHint, StoreFeatures, Target,
 };
 
 /// The reference store. A clone is the same store. See the [module](self) for what it has decided.
@@ -94,6 +95,29 @@ impl MemoryStore {
     #[must_use]
     pub fn with_alias(self, address: &str, account: &str) -> Self {
         self.change(|state| state.users.add_alias(address, account));
+        self
+    }
+
+    /// With what SCRAM asks for: keys that were derived of a user's passwords (`mail_wire::sasl::scram::derive`), for the
+    /// name that is the account's. Once for each hash; SCRAM is then offered by those hashes.
+    #[must_use]
+    pub fn with_scram_keys(self, hash: ScramHash, keys: ScramKeys) -> Self {
+        self.change(|state| state.users.add_scram_keys(hash, keys));
+        self
+    }
+
+    /// With a certificate that logs in by EXTERNAL: this very one, to the last octet, and whatever names it holds. It may
+    /// be several accounts', of which the first is who asks for none.
+    #[must_use]
+    pub fn with_certificate(self, certificate: ClientCertificate, account: &str) -> Self {
+        self.change(|state| state.users.add_certificate(certificate, AccountId::from(account)));
+        self
+    }
+
+    /// With an account for those who do not say who they are (ANONYMOUS).
+    #[must_use]
+    pub fn with_anonymous(self, account: &str) -> Self {
+        self.change(|state| state.users.anonymous = Some(AccountId::from(account)));
         self
     }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use super::MemoryStore;
-use crate::{AccountId, Authenticator, Destination, Directory, Recipient, Resolution, Result, Secret, UserName};
+use crate::{
+    AccountId, Authenticator, ClientCertificate, Destination, Directory, Recipient, Resolution, Result, ScramHash,
+    ScramKeys, Secret, UserName,
+};
 
 /// Compared when there is no such user, so that looking one up costs the same (attack row A2).
 const NOBODYS_PASSWORD: &str = "nobody's";
@@ -15,6 +18,12 @@ pub(super) struct Users {
     passwords: BTreeMap<String, (AccountId, Secret<String>)>,
     /// Local part and domain, apart: joined, `a@b` at `c` and `a` at `b@c` would be one.
     addresses: BTreeMap<(String, String), Vec<AccountId>>,
+    /// Keys that were made of passwords elsewhere: by the hash, each with one salt.
+    scram: BTreeMap<String, Vec<(ScramHash, ScramKeys)>>,
+    /// Whose certificates those are, to the last octet.
+    certificates: Vec<(ClientCertificate, AccountId)>,
+    /// Who those are who do not say.
+    pub(super) anonymous: Option<AccountId>,
     /// Mail for postmaster goes to this one where nobody else takes it.
     first: Option<AccountId>,
 }
@@ -37,6 +46,36 @@ impl Users {
         if !accounts.contains(&account) {
             accounts.push(account);
         }
+    }
+
+    pub(super) fn add_scram_keys(&mut self, hash: ScramHash, keys: ScramKeys) {
+        let kept = self.scram.entry(keys.account.as_str().to_ascii_lowercase()).or_default();
+        kept.retain(|(other, _)| *other != hash);
+        kept.push((hash, keys));
+    }
+
+    pub(super) fn add_certificate(&mut self, certificate: ClientCertificate, account: AccountId) {
+        self.certificates.push((certificate, account));
+    }
+
+    fn scram_keys(&self, user: &UserName, hash: ScramHash) -> Option<ScramKeys> {
+        let kept = self.scram.get(&user.as_str().to_ascii_lowercase())?;
+        kept.iter().find(|(other, _)| *other == hash).map(|(_, keys)| keys.clone())
+    }
+
+    fn has_scram_keys(&self, hash: ScramHash) -> bool {
+        self.scram.values().flatten().any(|(other, _)| *other == hash)
+    }
+
+    /// Every account of that certificate is asked about; the first is the one of who does not ask.
+    fn of_certificate(&self, shown: &ClientCertificate, requested: Option<&UserName>) -> Option<AccountId> {
+        let theirs = |account: &AccountId| {
+            requested.is_none_or(|requested| account.as_str().eq_ignore_ascii_case(requested.as_str()))
+        };
+        self.certificates
+            .iter()
+            .find(|(known, account)| known == shown && theirs(account))
+            .map(|(_, account)| account.clone())
     }
 
     fn check(&self, user: &UserName, password: &Secret<String>) -> Option<AccountId> {
@@ -81,6 +120,38 @@ fn same_octets(given: &[u8], kept: &[u8]) -> bool {
 impl Authenticator for MemoryStore {
     async fn check_password(&self, user: &UserName, password: &Secret<String>) -> Result<Option<AccountId>> {
         Ok(self.change(|state| state.users.check(user, password)))
+    }
+
+    async fn scram_keys(&self, user: &UserName, hash: ScramHash) -> Result<Option<ScramKeys>> {
+        Ok(self.change(|state| state.users.scram_keys(user, hash)))
+    }
+
+    async fn verify_certificate(
+        &self,
+        certificate: &ClientCertificate,
+        requested: Option<&UserName>,
+    ) -> Result<Option<AccountId>> {
+        Ok(self.change(|state| state.users.of_certificate(certificate, requested)))
+    }
+
+    async fn admit_anonymous(&self, _: Option<&str>) -> Result<Option<AccountId>> {
+        Ok(self.change(|state| state.users.anonymous.clone()))
+    }
+
+    fn scram(&self) -> bool {
+        self.change(|state| state.users.has_scram_keys(ScramHash::Sha256))
+    }
+
+    fn scram_sha1(&self) -> bool {
+        self.change(|state| state.users.has_scram_keys(ScramHash::Sha1))
+    }
+
+    fn certificates(&self) -> bool {
+        self.change(|state| !state.users.certificates.is_empty())
+    }
+
+    fn anonymous(&self) -> bool {
+        self.change(|state| state.users.anonymous.is_some())
     }
 }
 
@@ -129,6 +200,45 @@ mod tests {
         for nobody in ["eve@example.org", "ada", "team@example.org"] {
             assert_eq!(check(nobody, "nobody's"), None, "{nobody:?}");
         }
+    }
+
+    #[test]
+    fn scram_is_carried_out_for_the_hashes_that_keys_were_given_for() {
+        let keys = |salt: u8| ScramKeys::new(AccountId::from("ada@example.org"), vec![salt], 4096, Vec::new());
+        let store = host();
+        assert!(!store.scram() && !store.scram_sha1());
+        let store = store.with_scram_keys(ScramHash::Sha1, keys(1)).with_scram_keys(ScramHash::Sha1, keys(2));
+        assert!(!store.scram() && store.scram_sha1());
+        let ask = |user: &str, hash| block_on(store.scram_keys(&UserName::new(user).unwrap(), hash)).unwrap();
+        assert_eq!(ask("ADA@example.org", ScramHash::Sha1).unwrap().salt, [2]);
+        assert!(ask("ada@example.org", ScramHash::Sha256).is_none() && ask("eve", ScramHash::Sha1).is_none());
+    }
+
+    #[test]
+    fn sec_a9_a_certificate_is_whose_it_was_said_to_be_and_nobody_elses() {
+        let certificate = |octet: u8| ClientCertificate::from_der(vec![octet; 300]);
+        assert!(!host().certificates());
+        let store = host()
+            .with_certificate(certificate(1), "ada@example.org")
+            .with_certificate(certificate(1), "bob@example.com");
+        assert!(store.certificates());
+        let ask = |octet, name: Option<&str>| {
+            let name = name.map(|name| UserName::new(name).unwrap());
+            block_on(store.verify_certificate(&certificate(octet), name.as_ref())).unwrap()
+        };
+        assert_eq!(ask(1, None), Some(AccountId::from("ada@example.org")));
+        assert_eq!(ask(1, Some("BOB@example.com")), Some(AccountId::from("bob@example.com")));
+        assert_eq!(ask(1, Some("eve@example.org")), None);
+        assert_eq!(ask(2, None), None);
+        let empty = ClientCertificate::from_der(Vec::new());
+        assert_eq!(block_on(store.verify_certificate(&empty, None)).unwrap(), None);
+    }
+
+    #[test]
+    fn nobody_is_anonymous_unless_it_is_said() {
+        assert!(!host().anonymous() && block_on(host().admit_anonymous(None)).unwrap().is_none());
+        let store = host().with_anonymous("ada@example.org");
+        assert!(store.anonymous() && block_on(store.admit_anonymous(Some("sirhc"))).unwrap().is_some());
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! | [`foreign`] | another protocol on a mail port |
 //! | [`base64`] | strict, as SASL wants it |
 //! | [`proxy`] | whose connection it is, when a load balancer passes it on |
-//! | [`sasl`] | logging in: PLAIN, LOGIN, SCRAM-SHA-256, OAUTHBEARER, XOAUTH2 |
+//! | [`sasl`] | logging in: PLAIN, LOGIN, SCRAM with and without channel bindings, OAUTHBEARER, XOAUTH2, EXTERNAL, ANONYMOUS, CRAM-MD5 |
 //! | [`machine`] | the shape that every session has, and its timers |
 //! | `io` | feature `io`: sessions over tokio sockets and TLS, caps on connections, deadlines, metrics |
 //!
@@ -20,7 +20,13 @@
 //! | 4422 | SASL | §3 | [`sasl`] | `tests/sasl_conversations.rs`, `tests/sasl_attacks.rs` |
 //! | 4616 | PLAIN | all | [`sasl`] | there, `tests/sasl_conversations.rs` |
 //! | draft-murchison-sasl-login-00 | LOGIN | §2 | [`sasl`] | there, `tests/sasl_conversations.rs` |
-//! | 5802, 7677 | SCRAM, SCRAM-SHA-256 | 5802 §3, §5, §7; 7677 §3; no channel binding (5802 §6) | [`sasl::scram`] | there, both `tests/sasl_*.rs` |
+//! | 5802, 7677 | SCRAM-SHA-1, SCRAM-SHA-256 and their -PLUS | 5802 §3, §5, §6, §7; 7677 §3 | [`sasl::scram`] | there, both `tests/sasl_*.rs` |
+//! | 9266 | Channel bindings for TLS 1.3: `tls-exporter` | §2; never below TLS 1.3 | [`machine::TlsExporter`], [`sasl::scram`] | `tests/tls.rs`, `tests/sasl_attacks.rs` |
+//! | 4422 | EXTERNAL | app. A | [`sasl`] | there, `tests/sasl_*.rs` |
+//! | 4505 | ANONYMOUS | §2, §3 | [`sasl`] | there, `tests/sasl_conversations.rs` |
+//! | 2195 | CRAM-MD5; off unless a host asks for it | §2 | [`sasl::cram_md5`] | there, `tests/sasl_conversations.rs` |
+//! | 1939 | what APOP shows; off unless a host asks for it | §7 | [`sasl::apop`] | there |
+//! | 7301, 6066 | TLS: ALPN, server names | 7301 §3.2; 6066 §3 | `io` | `tests/tls.rs` |
 //! | 5801 | GS2 | §4, the header | [`sasl`] | there |
 //! | 7628 | OAUTHBEARER | §3, §4; bearer tokens (RFC 6750 §2.1) only | [`sasl`] | there, `tests/sasl_conversations.rs` |
 //! | 4013 | SASLprep | §2, as for queries (§2.5) | [`sasl`] | there |

@@ -3,9 +3,11 @@
 //! A machine has no socket, no clock and no storage. Octets go in and events come out; answers go in and octets come
 //! out. It names the timers that run; whoever drives it owns the clock.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use mailstore_traits::ClientCertificate;
 
 /// A clock that a session wants to have run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,18 +96,71 @@ pub struct TlsInfo {
     pub cipher: String,
     /// The name that the client asked for (SNI).
     pub server_name: Option<String>,
+    /// What binds a login to this handshake, where it was one of TLS 1.3 (RFC 9266).
+    pub exporter: Option<TlsExporter>,
+    /// What the client showed, where it was asked to and the handshake has verified it.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// 32 octets that both ends of a TLS 1.3 connection have and nobody else: the exporter's value for the label
+/// `EXPORTER-Channel-Binding` and an empty context (RFC 9266 §2; RFC 8446 §7.5).
+///
+/// Only of TLS 1.3: below it, two connections can be made to have the same one (RFC 9266 §4).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TlsExporter([u8; 32]);
+
+impl TlsExporter {
+    /// The label to export by (RFC 9266 §2).
+    pub const LABEL: &'static [u8] = b"EXPORTER-Channel-Binding";
+
+    /// Takes what was exported.
+    pub const fn new(octets: [u8; 32]) -> Self {
+        Self(octets)
+    }
+
+    /// The octets.
+    pub const fn octets(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TlsExporter {
+    /// No secret (RFC 5056 §2), and in nobody's log all the same.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsExporter")
+    }
 }
 
 impl TlsInfo {
     /// That version and that cipher suite.
     pub fn new(version: impl Into<String>, cipher: impl Into<String>) -> Self {
-        Self { version: version.into(), cipher: cipher.into(), server_name: None }
+        Self {
+            version: version.into(),
+            cipher: cipher.into(),
+            server_name: None,
+            exporter: None,
+            client_certificate: None,
+        }
     }
 
     /// With the name that the client asked for.
     #[must_use]
     pub fn with_server_name(mut self, name: Option<String>) -> Self {
         self.server_name = name;
+        self
+    }
+
+    /// With what binds a login to it.
+    #[must_use]
+    pub fn with_exporter(mut self, exporter: Option<TlsExporter>) -> Self {
+        self.exporter = exporter;
+        self
+    }
+
+    /// With what the client showed.
+    #[must_use]
+    pub fn with_client_certificate(mut self, certificate: Option<ClientCertificate>) -> Self {
+        self.client_certificate = certificate;
         self
     }
 }

@@ -1,4 +1,4 @@
-//! Rows of the attack list that SASL answers for: A1, A3, A5, A6, A8, A13, M16, M17.
+//! Rows of the attack list that SASL answers for: A1, A3, A5, A6, A8, A9, A13, M16, M17.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -6,8 +6,10 @@ mod support;
 
 use std::sync::Arc;
 
-use mail_wire::sasl::{Dialogue, DialogueStep, Failure, Mechanism, ServerExchange, Step};
-use mail_wire::{AccountId, CredentialAnswer, CredentialQuery, base64};
+use mail_wire::machine::{TlsExporter, TlsInfo};
+use mail_wire::sasl::{Channel, Dialogue, DialogueStep, Failure, Mechanism, ServerExchange, Step};
+use mail_wire::{AccountId, ClientCertificate, CredentialAnswer, CredentialQuery, Secret, UserName, base64};
+use mailstore_traits::{Authenticator, StoreError};
 use proptest::prelude::*;
 use support::{attribute, begin, challenge, config, failure, host, once, say, scram_proof, scram_sign, success};
 
@@ -176,6 +178,120 @@ fn sec_a6_a_downgrade_of_the_header_shows_in_the_channel_binding() {
     let (mut dialogue, step) = begin(Mechanism::ScramSha256, Some(&base64::encode(b"y,,n=ada,r=abc")), &config());
     let (proof, _) = scram_proof("p=tls-unique,,", "n=ada,r=abc", &challenge(step), "pencil");
     assert_eq!(failure(say(&mut dialogue, &base64::encode(proof.as_bytes()))), Failure::Rejected);
+}
+
+/// What comes of a client that binds so, by SCRAM-SHA-256-PLUS on a connection whose exporter's value is all ones.
+fn bind(header: &str, octets: &[u8]) -> DialogueStep {
+    let tls = TlsInfo::new("TLSv1.3", "TLS_AES_128_GCM_SHA256").with_exporter(Some(TlsExporter::new([1; 32])));
+    let channel = Channel::new(Some(&tls), &Mechanism::ALL);
+    let initial = base64::encode(format!("{header}n=ada,r=abc").as_bytes());
+    let (mut dialogue, step) =
+        Dialogue::begin_on(channel, Mechanism::ScramSha256Plus, Some(initial.as_bytes()), config());
+    let DialogueStep::Need(query) = step else { return step };
+    let server_first = challenge(dialogue.supply(host(query)));
+    let without_proof = format!("c={},r={}", base64::encode(octets), attribute(&server_first, "r="));
+    let (message, signature) = scram_sign(&without_proof, "n=ada,r=abc", &server_first, "pencil");
+    match say(&mut dialogue, &base64::encode(message.as_bytes())) {
+        step @ DialogueStep::Challenge(_) => {
+            assert_eq!(challenge(step), signature);
+            say(&mut dialogue, "")
+        }
+        step => step,
+    }
+}
+
+#[test]
+fn sec_a6_by_plus_the_binding_must_hold_the_header_and_what_the_handshake_exported() {
+    let header = "p=tls-exporter,,";
+    let bound = |exported: &[u8]| [header.as_bytes(), exported].concat();
+    let identity = success(bind(header, &bound(&[1; 32])));
+    assert_eq!(identity.mechanism, Mechanism::ScramSha256Plus);
+    // Somebody who knows the password and stands in between has another connection on either side.
+    assert_eq!(failure(bind(header, &bound(&[2; 32]))), Failure::Rejected);
+    assert_eq!(failure(bind(header, &bound(&[1; 31]))), Failure::Rejected);
+    assert_eq!(failure(bind(header, &bound(&[1; 33]))), Failure::Rejected);
+    assert_eq!(failure(bind(header, header.as_bytes())), Failure::Rejected);
+    assert_eq!(failure(bind(header, &[1; 32])), Failure::Rejected);
+    assert_eq!(failure(bind(header, &[b"n,,", &[1; 32][..]].concat())), Failure::Rejected);
+    // The header is the authzid's too.
+    let other = "p=tls-exporter,a=ada,";
+    success(bind(other, &[other.as_bytes(), &[1; 32]].concat()));
+    assert_eq!(failure(bind(other, &bound(&[1; 32]))), Failure::Rejected);
+}
+
+#[test]
+fn sec_a6_a_client_that_was_shown_a_shorter_list_fails_with_y_and_one_that_cannot_bind_gets_in_with_n() {
+    let tls = TlsInfo::new("TLSv1.3", "TLS_AES_128_GCM_SHA256").with_exporter(Some(TlsExporter::new([1; 32])));
+    for (header, offered, lets_in) in [
+        ("n,,", &Mechanism::ALL[..], true),
+        ("y,,", &Mechanism::ALL[..], false),
+        ("y,,", &[Mechanism::ScramSha256][..], true),
+        ("y,,", &[Mechanism::ScramSha256, Mechanism::ScramSha1Plus][..], false),
+        ("p=tls-exporter,,", &Mechanism::ALL[..], false),
+    ] {
+        let channel = Channel::new(Some(&tls), offered);
+        let initial = base64::encode(format!("{header}n=ada,r=abc").as_bytes());
+        let (_, step) = Dialogue::begin_on(channel, Mechanism::ScramSha256, Some(initial.as_bytes()), config());
+        match step {
+            DialogueStep::Need(_) => assert!(lets_in, "{header} {offered:?}"),
+            step => {
+                assert_eq!(failure(step), Failure::Rejected);
+                assert!(!lets_in, "{header} {offered:?}");
+            }
+        }
+    }
+}
+
+/// What comes of EXTERNAL with that certificate and that name to act as.
+fn external(certificate: Option<&[u8]>, requested: &[u8]) -> DialogueStep {
+    let tls = TlsInfo::new("TLSv1.3", "TLS_AES_128_GCM_SHA256")
+        .with_client_certificate(certificate.map(ClientCertificate::from_der));
+    let channel = Channel::new(Some(&tls), &Mechanism::ALL);
+    let initial = if requested.is_empty() { "=".into() } else { base64::encode(requested) };
+    let (mut dialogue, step) = Dialogue::begin_on(channel, Mechanism::External, Some(initial.as_bytes()), config());
+    match step {
+        DialogueStep::Need(query) => dialogue.supply(host(query)),
+        step => step,
+    }
+}
+
+#[test]
+fn sec_a9_a_certificate_lets_in_whom_the_host_maps_it_to_and_nobody_else() {
+    let identity = success(external(Some(b"ada's"), b""));
+    assert_eq!((identity.account.as_str(), identity.user), ("account of ada", None));
+    let identity = success(external(Some(b"ada's"), b"sales"));
+    assert_eq!(identity.account.as_str(), "account of sales");
+    // A name that the certificate is not mapped to; a certificate of nobody's; an empty one; none.
+    assert_eq!(failure(external(Some(b"ada's"), b"bob")), Failure::Rejected);
+    assert_eq!(failure(external(Some(b"bob's"), b"ada")), Failure::Rejected);
+    assert_eq!(failure(external(Some(b"bob's"), b"")), Failure::Rejected);
+    assert_eq!(failure(external(Some(b""), b"")), Failure::Rejected);
+    assert_eq!(failure(external(None, b"")), Failure::Rejected);
+    assert_eq!(failure(external(None, b"ada")), Failure::Rejected);
+    // Nor on a connection of which nothing is known.
+    assert_eq!(failure(begin(Mechanism::External, Some("="), &config()).1), Failure::Rejected);
+}
+
+#[test]
+fn sec_a9_a_host_that_maps_nothing_lets_no_certificate_in() {
+    #[derive(Clone)]
+    struct Host;
+    impl Authenticator for Host {
+        async fn check_password(&self, _: &UserName, _: &Secret<String>) -> Result<Option<AccountId>, StoreError> {
+            panic!("nobody asks")
+        }
+    }
+    assert!(!Mechanism::offered_by(&Host).contains(&Mechanism::External));
+    let query = CredentialQuery::Certificate { certificate: ClientCertificate::from_der(&b"any"[..]), requested: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert!(matches!(runtime.block_on(Host.answer(query)), CredentialAnswer::Rejected));
+    for query in [
+        CredentialQuery::Anonymous { trace: None },
+        CredentialQuery::CramMd5 { user: UserName::new("ada").unwrap(), challenge: String::new(), digest: [0; 16] },
+        CredentialQuery::Apop { user: UserName::new("ada").unwrap(), timestamp: String::new(), digest: [0; 16] },
+    ] {
+        assert!(matches!(runtime.block_on(Host.answer(query)), CredentialAnswer::Rejected));
+    }
 }
 
 #[test]

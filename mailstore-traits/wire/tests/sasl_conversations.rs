@@ -4,8 +4,11 @@ mod support;
 
 use std::sync::Arc;
 
-use mail_wire::sasl::{Dialogue, DialogueStep, Failure, Mechanism, SaslConfig, ServerExchange, Step};
-use mail_wire::{AccountId, CredentialAnswer, CredentialQuery, ScramHash, ScramKeys, Secret, base64};
+use mail_wire::machine::TlsInfo;
+use mail_wire::sasl::{Channel, Dialogue, DialogueStep, Failure, Mechanism, SaslConfig, ServerExchange, Step};
+use mail_wire::{
+    AccountId, ClientCertificate, CredentialAnswer, CredentialQuery, ScramHash, ScramKeys, Secret, base64,
+};
 use support::{begin, challenge, config, failure, host, once, say, scram_proof, success};
 
 #[test]
@@ -264,4 +267,33 @@ fn cram_md5_asks_the_host_about_the_challenge_that_it_sent() {
 fn sec_a14_cram_md5_takes_no_initial_response() {
     let (_, step) = begin(Mechanism::CramMd5, Some("dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw"), &config());
     assert_eq!(failure(step), Failure::Malformed);
+}
+
+#[test]
+fn the_example_of_rfc_4422_appendix_a_3() {
+    let tls = TlsInfo::new("TLSv1.3", "TLS_AES_128_GCM_SHA256")
+        .with_client_certificate(Some(ClientCertificate::from_der(&b"fred's"[..])));
+    let channel = Channel::new(Some(&tls), &[Mechanism::External]);
+    // The name comes after an empty challenge.
+    let (mut dialogue, step) = Dialogue::begin_on(channel, Mechanism::External, None, config());
+    assert_eq!(challenge(step), "");
+    let step = dialogue.line(base64::encode(b"fred@example.com").as_bytes());
+    let DialogueStep::Need(CredentialQuery::Certificate { certificate, requested }) = step else { panic!("{step:?}") };
+    assert_eq!((certificate.der(), requested.unwrap().as_str()), (&b"fred's"[..], "fred@example.com"));
+    let identity = success(dialogue.supply(CredentialAnswer::Accepted(AccountId::new("fred"))));
+    assert_eq!((identity.account.as_str(), identity.user.unwrap().as_str()), ("fred", "fred@example.com"));
+}
+
+#[test]
+fn the_example_of_rfc_4505_section_4() {
+    // C: c2lyaGM=
+    let (mut dialogue, step) = Dialogue::begin(Mechanism::Anonymous, None, config());
+    assert_eq!(challenge(step), "");
+    let step = dialogue.line(b"c2lyaGM=");
+    let DialogueStep::Need(CredentialQuery::Anonymous { trace }) = step else { panic!("{step:?}") };
+    assert_eq!(trace.as_deref(), Some("sirhc"));
+    let identity = success(dialogue.supply(CredentialAnswer::Accepted(AccountId::new("anybody"))));
+    assert_eq!((identity.account.as_str(), identity.user), ("anybody", None));
+    // Nothing to leave behind.
+    success(begin(Mechanism::Anonymous, Some("="), &config()).1);
 }

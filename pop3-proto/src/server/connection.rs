@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use futures::StreamExt;
 use mail_wire::io::{DriveError, Driver, Link, Shutdown, metrics};
@@ -18,13 +17,10 @@ use super::{PROTOCOL, Shared};
 use crate::error::{Error, UsageError};
 use crate::grammar::ResponseText;
 use crate::response::{Refusal, ResponseCode};
-use crate::session::{Answer, Authenticated, Event, ServerSession};
+use crate::session::{Answer, Authenticated, Event, LoginFailure, ServerSession};
 
 /// Octets of a message that are encoded at a time, whatever the size of the store's chunks.
 const PIECE: usize = 32 * 1024;
-/// Failed logins that are answered at once; from the next on the answer waits (attack row A11).
-const FREE_TRIES: u32 = 3;
-const LONGEST_DELAY: Duration = Duration::from_secs(8);
 
 /// Why a connection ended in another way than it should.
 #[derive(Debug, thiserror::Error)]
@@ -102,12 +98,13 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
                     self.answer(answer)?;
                 }
                 Event::Authenticated(who) => self.log_in(who).await?,
-                Event::AuthenticationFailed { failure, count } => {
-                    tracing::info!(peer = %self.peer, %failure, count, "POP3 login failed");
-                    if let Some(time) = delay(count) {
+                Event::AuthenticationFailed(failed) => {
+                    let LoginFailure { failure, rejected, .. } = failed;
+                    tracing::info!(peer = %self.peer, %failure, rejected, "POP3 login failed");
+                    if let Some(time) = self.shared.login_delay.of(failure, rejected) {
                         self.driver.delay(time).await;
                     }
-                    self.answer(event.default_answer())?;
+                    self.answer(failed.default_answer())?;
                 }
                 Event::Retrieve { key, size, .. } => {
                     if self.send(key, size).await? {
@@ -225,23 +222,5 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
                 self.answer(Refusal::new(words).with_code(code))
             }
         }
-    }
-}
-
-/// How long a failed login waits for its answer.
-fn delay(failed: u32) -> Option<Duration> {
-    let doublings = failed.checked_sub(FREE_TRIES)?.checked_sub(1)?;
-    Some(Duration::from_secs(1).saturating_mul(1u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(LONGEST_DELAY))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sec_a11_the_fourth_failed_login_waits_and_each_one_longer() {
-        let seconds: Vec<_> = [0, 1, 3, 4, 5, 6, 7, 8, 100].map(|count| delay(count).map(|it| it.as_secs())).into();
-        let expected = [None, None, None, Some(1), Some(2), Some(4), Some(8), Some(8), Some(8)];
-        assert_eq!(seconds, expected);
     }
 }

@@ -12,9 +12,10 @@ mod metrics;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mail_wire::io::{Accepted, DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
-use mail_wire::sasl::{Mechanism, SaslConfig};
+use mail_wire::sasl::{LoginDelay, Mechanism, SaslConfig};
 use mailstore_traits::{Authenticator, MailStore};
 use tokio::net::TcpListener;
 use tracing::Instrument as _;
@@ -47,6 +48,7 @@ struct Shared<S, A> {
     implicit_tls: bool,
     with_lease: bool,
     mark_seen: bool,
+    login_delay: LoginDelay,
     store: S,
     authenticator: A,
 }
@@ -63,6 +65,7 @@ impl Server<(), ()> {
             with_lease: true,
             mark_seen: false,
             sasl: None,
+            login_delay: LoginDelay::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             max_connections: ServeOptions::default().max_connections,
@@ -82,7 +85,8 @@ pub struct ServerBuilder {
     proxy_protocol: bool,
     with_lease: bool,
     mark_seen: bool,
-    sasl: Option<SaslConfig>,
+    sasl: Option<Arc<SaslConfig>>,
+    login_delay: LoginDelay,
     limits: Limits,
     timeouts: Timeouts,
     max_connections: usize,
@@ -142,8 +146,16 @@ impl ServerBuilder {
     /// What SASL exchanges are given, the key for decoy salts above all. A key that lasts as long as the process, unless
     /// it is said; with SCRAM keep one with the passwords ([`SaslConfig::new`]).
     #[must_use]
-    pub fn sasl(mut self, sasl: SaslConfig) -> Self {
-        self.sasl = Some(sasl);
+    pub fn sasl(mut self, sasl: impl Into<Arc<SaslConfig>>) -> Self {
+        self.sasl = Some(sasl.into());
+        self
+    }
+
+    /// How long the fourth rejected login of a connection waits: 1 second. Each further one waits twice as long, 16 seconds at
+    /// the most (attack row A11).
+    #[must_use]
+    pub fn login_delay(mut self, first: Duration) -> Self {
+        self.login_delay = LoginDelay::new(first);
         self
     }
 
@@ -191,18 +203,10 @@ impl ServerBuilder {
 
     /// The server of a store, and of something else that knows the users.
     pub fn build_with<S: MailStore, A: Authenticator>(self, store: S, authenticator: A) -> Server<S, A> {
-        // The strongest first; of those with a password or a token, what the host can check.
-        let mechanisms = Mechanism::ALL.into_iter().filter(|mechanism| match mechanism {
-            Mechanism::Plain | Mechanism::Login => true,
-            Mechanism::ScramSha256 => authenticator.scram(),
-            Mechanism::CramMd5 => authenticator.cram_md5(),
-            Mechanism::OauthBearer | Mechanism::Xoauth2 => authenticator.tokens(),
-            _ => false,
-        });
-        let config = Config::new(&self.host_name, Arc::new(self.sasl.unwrap_or_else(SaslConfig::from_os_random)))
+        let config = Config::new(&self.host_name, self.sasl.unwrap_or_else(|| Arc::new(SaslConfig::from_os_random())))
             .with_limits(self.limits)
             .with_timeouts(self.timeouts)
-            .with_mechanisms(mechanisms)
+            .with_mechanisms(Mechanism::offered_by(&authenticator))
             .with_start_tls(self.tls.is_some() && !self.implicit_tls)
             .with_insecure_login(self.allow_insecure_login);
         // In TLS from the first octet on there is nobody who could read it.
@@ -229,6 +233,7 @@ impl ServerBuilder {
                 implicit_tls: self.implicit_tls,
                 with_lease: self.with_lease,
                 mark_seen: self.mark_seen,
+                login_delay: self.login_delay,
                 store,
                 authenticator,
             }),

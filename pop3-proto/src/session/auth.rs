@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mail_wire::sasl::{Dialogue, DialogueStep, Failure, prepare_password, prepare_user_name};
+use mail_wire::sasl::{Channel, Dialogue, DialogueStep, Failure, prepare_password, prepare_user_name};
 use mail_wire::{CredentialAnswer, CredentialQuery, Secret, UserName};
 
 use super::state::Login;
@@ -41,9 +41,10 @@ impl ServerSession {
 
     pub(super) fn auth(&mut self, auth: &Auth) -> Result<Event, Rejection> {
         self.demand_secrecy()?;
-        let mechanism = self.config.mechanism(&auth.mechanism).ok_or(Rejection::UnknownMechanism)?;
+        let mechanism = self.config.mechanism(&auth.mechanism, self.tls.as_ref()).ok_or(Rejection::UnknownMechanism)?;
         let initial = auth.initial_response.as_ref().map(|response| response.expose());
-        let (dialogue, step) = Dialogue::begin(mechanism, initial, Arc::clone(self.config.sasl()));
+        let channel = Channel::new(self.tls.as_ref(), self.config.mechanisms());
+        let (dialogue, step) = Dialogue::begin_on(channel, mechanism, initial, Arc::clone(self.config.sasl()));
         self.state.exchanging(dialogue);
         let pending = self.after(step);
         Ok(self.raise(pending))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mail_wire::machine::TlsInfo;
 use mail_wire::sasl::{Mechanism, SaslConfig};
 
 use crate::grammar::{ResponseText, Word};
@@ -209,9 +210,14 @@ impl Config {
         self.user_pass
     }
 
-    /// That mechanism, if it is offered.
-    pub(super) fn mechanism(&self, name: &Word) -> Option<Mechanism> {
-        name.as_str().parse().ok().filter(|mechanism| self.mechanisms.contains(mechanism))
+    pub(super) fn mechanisms(&self) -> &[Mechanism] {
+        &self.mechanisms
+    }
+
+    /// That mechanism, if it is offered on a connection with that much TLS.
+    pub(super) fn mechanism(&self, name: &Word, tls: Option<&TlsInfo>) -> Option<Mechanism> {
+        let mechanism = name.as_str().parse::<Mechanism>().ok()?;
+        (self.mechanisms.contains(&mechanism) && mechanism.is_possible(tls)).then_some(mechanism)
     }
 
     /// Whether a login is taken.
@@ -226,7 +232,7 @@ impl Config {
     /// What CAPA tells; `user` is what was told of the one who has logged in. Before and after login it is the same but
     /// for STLS, IMPLEMENTATION and a user's own figures, since clients ask once and remember (RFC 2449 §5); without TLS
     /// the ways to log in are left out (attack row T7).
-    pub(super) fn capabilities(&self, tls: bool, user: Option<&Promises>) -> Vec<Capability> {
+    pub(super) fn capabilities(&self, tls: Option<&TlsInfo>, user: Option<&Promises>) -> Vec<Capability> {
         let logged_in = user.is_some();
         let mut told = vec![
             Capability::Top,
@@ -239,17 +245,17 @@ impl Config {
             // In clear text, too, where no login is taken: the line has to be the same in both states.
             told.push(Capability::Utf8 { user: self.user_pass });
         }
-        if self.takes_login(tls) {
+        if self.takes_login(tls.is_some()) {
             if self.user_pass {
                 told.push(Capability::User);
             }
-            let names: Vec<_> =
-                self.mechanisms.iter().filter_map(|mechanism| Word::new(mechanism.name()).ok()).collect();
+            let possible = self.mechanisms.iter().filter(|mechanism| mechanism.is_possible(tls));
+            let names: Vec<_> = possible.filter_map(|mechanism| Word::new(mechanism.name()).ok()).collect();
             if !names.is_empty() {
                 told.push(Capability::Sasl(names));
             }
         }
-        if self.start_tls && !tls && !logged_in {
+        if self.start_tls && tls.is_none() && !logged_in {
             told.push(Capability::Stls);
         }
         if let Some(ByUser { value, differs }) = self.expire {
@@ -276,7 +282,7 @@ mod tests {
     fn tags(config: &Config, tls: bool, logged_in: bool) -> Vec<String> {
         let user = Promises::default();
         config
-            .capabilities(tls, logged_in.then_some(&user))
+            .capabilities(tls.then_some(&TlsInfo::new("TLSv1.3", "TLS_AES_128_GCM_SHA256")), logged_in.then_some(&user))
             .iter()
             .map(|capability| capability.tag().to_owned())
             .collect()
@@ -297,7 +303,10 @@ mod tests {
 
     fn lines(config: &Config, user: Option<&Promises>) -> String {
         let mut out = bytes::BytesMut::new();
-        config.capabilities(true, user).iter().for_each(|capability| capability.encode(&mut out));
+        config
+            .capabilities(Some(&TlsInfo::new("TLSv1.3", "TLS_AES_128_GCM_SHA256")), user)
+            .iter()
+            .for_each(|capability| capability.encode(&mut out));
         String::from_utf8(out.to_vec()).unwrap()
     }
 

@@ -35,12 +35,7 @@ pub enum Event {
     Authenticated(Authenticated),
     /// A login has come to nothing. The only answer is a refusal, the default one or the host's own; the host may wait
     /// before it gives it (attack row A11).
-    AuthenticationFailed {
-        /// Why.
-        failure: Failure,
-        /// How many logins have failed with wrong credentials in this session, this one included.
-        count: u32,
-    },
+    AuthenticationFailed(LoginFailure),
     /// STAT. [`Answer::Ok`] tells.
     Stat,
     /// LIST, of one message or of all. [`Answer::Ok`] tells, in parts where it is long.
@@ -109,6 +104,33 @@ pub struct Authenticated {
     pub mechanism: Option<Mechanism>,
 }
 
+/// A login that has come to nothing.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct LoginFailure {
+    /// Why.
+    pub failure: Failure,
+    /// How many logins were rejected on this connection, this one included. A host that lets a guesser wait does so before
+    /// it answers (attack row A11).
+    pub rejected: usize,
+    /// Whether a limit is reached, so that the answer closes.
+    pub closes: bool,
+}
+
+impl LoginFailure {
+    /// The refusal that RFC 2449 §8 and RFC 3206 §4 have for it.
+    pub fn default_answer(&self) -> Answer {
+        let (text, code) = match self.failure {
+            Failure::Rejected => ("authentication failed", Some(ResponseCode::Auth)),
+            Failure::Unavailable => ("authentication is not available for now", Some(ResponseCode::SysTemp)),
+            Failure::Aborted => ("authentication aborted", None),
+            Failure::TooLong => ("response too long", None),
+            _ => ("malformed response", None),
+        };
+        Answer::Refuse(Refusal { code, ..Refusal::new(ResponseText::literal(text)) })
+    }
+}
+
 impl Event {
     /// The answer of a host without a policy: correct, and negative where a policy is needed. A server that gives
     /// nothing but this one lets nobody in.
@@ -132,13 +154,7 @@ impl Event {
             Self::StartTls => refuse("TLS is not available", None),
             Self::Credentials(_) => Answer::Credential(CredentialAnswer::Unavailable),
             Self::Authenticated(_) => refuse("maildrop not available", Some(ResponseCode::SysTemp)),
-            Self::AuthenticationFailed { failure, .. } => match failure {
-                Failure::Rejected => refuse("authentication failed", Some(ResponseCode::Auth)),
-                Failure::Unavailable => refuse("authentication is not available for now", Some(ResponseCode::SysTemp)),
-                Failure::Aborted => refuse("authentication aborted", None),
-                Failure::TooLong => refuse("response too long", None),
-                _ => refuse("malformed response", None),
-            },
+            Self::AuthenticationFailed(failure) => failure.default_answer(),
             Self::Retrieve { .. } | Self::Top { .. } => refuse("message not available", None),
             Self::Quit { delete } if delete.is_empty() => Answer::ok(),
             Self::Quit { .. } => refuse("some deleted messages not removed", Some(ResponseCode::SysTemp)),

@@ -29,7 +29,7 @@ use crate::grammar::ResponseText;
 use crate::response::{DropListing, Refusal, ResponseCode};
 pub use answer::Answer;
 pub use config::Config;
-pub use event::{Authenticated, Event};
+pub use event::{Authenticated, Event, LoginFailure};
 use listing::{Listing, ListingKind};
 use maildrop::Entry;
 pub use maildrop::{Maildrop, MaildropFull};
@@ -52,7 +52,7 @@ pub struct ServerSession {
     /// The client has said UTF8 (RFC 6856 §2.1).
     utf8: bool,
     errors: u32,
-    failed_logins: u32,
+    rejected_logins: usize,
     /// Rises with every line and every answer: the clocks begin anew.
     activity: u64,
     mid_line: bool,
@@ -116,7 +116,7 @@ impl ServerSession {
             tls: None,
             utf8: false,
             errors: 0,
-            failed_logins: 0,
+            rejected_logins: 0,
             activity: 0,
             mid_line: false,
             has_spoken: false,
@@ -331,13 +331,14 @@ impl ServerSession {
             }
             Pending::Failed(failure) => {
                 match failure {
-                    Failure::Rejected => self.failed_logins = self.failed_logins.saturating_add(1),
+                    Failure::Rejected => self.rejected_logins = self.rejected_logins.saturating_add(1),
                     // Who changes their mind, or comes when the host cannot say, has done nothing wrong.
                     Failure::Aborted | Failure::Unavailable => {}
                     _ => self.errors = self.errors.saturating_add(1),
                 }
                 self.owed = Owed::Failed;
-                Event::AuthenticationFailed { failure, count: self.failed_logins }
+                let closes = self.is_at_a_limit();
+                Event::AuthenticationFailed(LoginFailure { failure, rejected: self.rejected_logins, closes })
             }
             Pending::Rest(listing) => {
                 self.owed = Owed::Rest(listing);

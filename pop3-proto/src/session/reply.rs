@@ -67,12 +67,18 @@ impl ServerSession {
         Ok(Owed::Nothing)
     }
 
+    /// Whether there have been so many mistakes, or so many rejected logins, that the next refusal closes (attack rows A11
+    /// and C5).
+    pub(super) fn is_at_a_limit(&self) -> bool {
+        let limits = self.config.limits();
+        self.errors >= limits.errors || self.rejected_logins >= limits.failed_logins
+    }
+
     fn refuse(&mut self, owed: &Owed, refusal: &Refusal, out: &mut BytesMut) {
         refusal.response().encode(out);
-        let limits = self.config.limits();
         let closes = match owed {
             Owed::Greeting | Owed::Quit(_) | Owed::LastWord => true,
-            Owed::Failed | Owed::Rejected => self.errors >= limits.errors || self.failed_logins >= limits.failed_logins,
+            Owed::Failed | Owed::Rejected => self.is_at_a_limit(),
             _ => false,
         };
         if closes || refusal.closes {
@@ -143,7 +149,7 @@ impl ServerSession {
             Owed::Greeting => self.state.greeted(),
             Owed::Capa => {
                 let user = self.state.maildrop().map(OpenMaildrop::promises);
-                for capability in self.config.capabilities(self.tls.is_some(), user) {
+                for capability in self.config.capabilities(self.tls.as_ref(), user) {
                     capability.encode(out);
                 }
                 out.extend_from_slice(b".\r\n");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mail_wire::dot::LineEndPolicy;
 use mail_wire::io::{DriverOptions, ServeOptions, TlsConfig};
-use mail_wire::sasl::{Mechanism, SaslConfig};
+use mail_wire::sasl::{LoginDelay, Mechanism, SaslConfig};
 use mailstore_traits::{Authenticator, Directory, MailStore};
 
 use super::policy::{NoPolicy, Policy};
@@ -24,7 +24,7 @@ pub struct ServerBuilder<P = NoPolicy> {
     implicit_tls: bool,
     proxy_protocol: bool,
     login: Option<bool>,
-    login_delay: Duration,
+    login_delay: LoginDelay,
     driver: DriverOptions,
     max_connections: usize,
     max_connections_per_address: usize,
@@ -43,7 +43,7 @@ impl ServerBuilder {
             implicit_tls: false,
             proxy_protocol: false,
             login: None,
-            login_delay: Duration::from_secs(1),
+            login_delay: LoginDelay::default(),
             driver: DriverOptions::default(),
             max_connections: ServeOptions::default().max_connections,
             max_connections_per_address: ServeOptions::default().max_connections_per_address,
@@ -103,17 +103,17 @@ impl<P: Policy> ServerBuilder<P> {
         self
     }
 
-    /// How long the first delayed login waits: 1 second. Each further one waits twice as long, 16 seconds at the most
-    /// (attack row A11).
-    pub fn login_delay(mut self, delay: Duration) -> Self {
-        self.login_delay = delay;
+    /// How long the fourth rejected login of a connection waits: 1 second. Each further one waits twice as long, 16 seconds at
+    /// the most (attack row A11).
+    pub fn login_delay(mut self, first: Duration) -> Self {
+        self.login_delay = LoginDelay::new(first);
         self
     }
 
     /// What the SASL exchanges need. For SCRAM set the key and the count that unknown users are told by, so that they do
     /// not stand out after a restart (attack row A1).
-    pub fn sasl(mut self, sasl: Arc<SaslConfig>) -> Self {
-        self.config.sasl = sasl;
+    pub fn sasl(mut self, sasl: impl Into<Arc<SaslConfig>>) -> Self {
+        self.config.sasl = sasl.into();
         self
     }
 
@@ -256,7 +256,7 @@ impl<P: Policy> ServerBuilder<P> {
         self.config.starttls = self.tls.is_some() && !self.implicit_tls;
         let offers_login = self.login.unwrap_or(self.config.protocol == Protocol::Submission);
         self.config.mechanisms = match offers_login {
-            true => mechanisms(&authenticator),
+            true => Mechanism::offered_by(&authenticator),
             false => Vec::new(),
         };
         let protocol = match self.config.protocol {
@@ -297,18 +297,4 @@ impl<P: Policy> ServerBuilder<P> {
         };
         Server { shared: Arc::new(shared) }
     }
-}
-
-/// What the host can carry out, and no more.
-fn mechanisms(authenticator: &impl Authenticator) -> Vec<Mechanism> {
-    Mechanism::ALL
-        .into_iter()
-        .filter(|mechanism| match mechanism {
-            Mechanism::ScramSha256 => authenticator.scram(),
-            Mechanism::CramMd5 => authenticator.cram_md5(),
-            Mechanism::OauthBearer | Mechanism::Xoauth2 => authenticator.tokens(),
-            Mechanism::Plain | Mechanism::Login => true,
-            _ => false,
-        })
-        .collect()
 }

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mail_wire::io::{ConnectionId, DriveError, Driver, metrics};
 use mail_wire::sasl::Failure;
@@ -16,11 +15,6 @@ use super::transaction::Transaction;
 use crate::error::{Error, UsageError};
 use crate::response::{Reply, ReplyClass};
 use crate::session::{Answer, Event, LoginFailure, Protocol, ServerSession, StartTls};
-
-/// After so many rejected logins each further one waits, twice as long each time (attack row A11).
-const PATIENCE: usize = 3;
-/// No longer than this.
-const LONGEST_DELAY: Duration = Duration::from_secs(16);
 
 pub(super) struct Connection<S: MailStore, A, D, P> {
     pub(super) shared: Arc<Shared<S, A, D, P>>,
@@ -179,10 +173,8 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             return;
         }
         tracing::info!(rejected = failure.rejected, "login rejected");
-        let beyond = failure.rejected.saturating_sub(PATIENCE);
-        if let Some(doublings) = beyond.checked_sub(1) {
-            let factor = 1_u32.checked_shl(u32::try_from(doublings).unwrap_or(u32::MAX)).unwrap_or(u32::MAX);
-            self.driver.delay(self.shared.login_delay.saturating_mul(factor).min(LONGEST_DELAY)).await;
+        if let Some(delay) = self.shared.login_delay.of(failure.failure, failure.rejected) {
+            self.driver.delay(delay).await;
         }
     }
 }
@@ -202,6 +194,8 @@ fn usage(error: UsageError) -> DriveError<Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use mail_wire::io::{DriverOptions, Link, Shutdown};
     use mailstore_traits::memory::MemoryStore;
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};

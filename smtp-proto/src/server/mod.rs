@@ -50,6 +50,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mail_wire::io::{Accepted, Driver, DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
+use mail_wire::sasl::LoginDelay;
 use mailstore_traits::{Authenticator, Directory, MailStore};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -91,7 +92,7 @@ struct Shared<S, A, D, P> {
     tls: Option<TlsConfig>,
     implicit_tls: bool,
     greeting_delay: Duration,
-    login_delay: Duration,
+    login_delay: LoginDelay,
     driver: DriverOptions,
     serve: ServeOptions,
 }

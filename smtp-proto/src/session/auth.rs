@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use mail_wire::CredentialAnswer;
 use mail_wire::line::LineFault;
-use mail_wire::sasl::{Dialogue, DialogueStep, Failure, Mechanism};
+use mail_wire::sasl::{Channel, Dialogue, DialogueStep, Failure, Mechanism};
 
 use super::owed::Owed;
 use super::state::{Exchange, State};
@@ -27,10 +27,11 @@ impl ServerSession {
         }
         let mechanism = auth.mechanism.as_str().parse::<Mechanism>().ok();
         let mechanism = mechanism
-            .filter(|mechanism| self.config.mechanisms.contains(mechanism))
+            .filter(|mechanism| self.config.mechanisms.contains(mechanism) && mechanism.is_possible(self.tls.as_ref()))
             .ok_or(RejectionReason::UnknownMechanism)?;
         let initial = auth.initial.as_ref().map(|initial| initial.expose().as_slice());
-        let (dialogue, step) = Dialogue::begin(mechanism, initial, Arc::clone(&self.config.sasl));
+        let channel = Channel::new(self.tls.as_ref(), &self.config.mechanisms);
+        let (dialogue, step) = Dialogue::begin_on(channel, mechanism, initial, Arc::clone(&self.config.sasl));
         self.state.auth_begun(Exchange { dialogue, step: None });
         Ok(self.step(step))
     }

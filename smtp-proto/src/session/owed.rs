@@ -1,7 +1,7 @@
 //! What the host has been asked, and what its answer does.
 
 use mail_wire::CredentialAnswer;
-use mail_wire::sasl::{Identity, Mechanism};
+use mail_wire::sasl::Identity;
 
 use super::data::Body;
 use super::{Answer, ServerSession, Trust};
@@ -225,7 +225,8 @@ impl ServerSession {
         offer(self.trust.xforward, Xforward::OFFER);
         offer(self.starttls_is_open(), "STARTTLS");
         if self.auth_is_open() {
-            let names: Vec<_> = self.config.mechanisms.iter().map(|mechanism: &Mechanism| mechanism.name()).collect();
+            let possible = self.config.mechanisms.iter().filter(|mechanism| mechanism.is_possible(self.tls.as_ref()));
+            let names: Vec<_> = possible.map(|mechanism| mechanism.name()).collect();
             offer(true, &format!("AUTH {}", names.join(" ")));
         }
         lines.extend(self.config.ehlo_lines.iter().cloned());
@@ -250,7 +251,7 @@ impl ServerSession {
 
     /// RFC 4954 §4: not offered in clear where a login needs TLS (attack row T7), nor to who has logged in.
     pub(super) fn auth_is_open(&self) -> bool {
-        !self.config.mechanisms.is_empty()
+        self.config.mechanisms.iter().any(|mechanism| mechanism.is_possible(self.tls.as_ref()))
             && (self.tls.is_some() || !self.config.auth_needs_tls)
             && self.identity().is_none()
     }

@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use mailstore_traits::ClientCertificate;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::TlsConfig;
-use crate::machine::TlsInfo;
+use crate::machine::{TlsExporter, TlsInfo};
 
 trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
@@ -77,9 +78,21 @@ impl Link {
             .negotiated_cipher_suite()
             .and_then(|suite| suite.suite().as_str().map(|name| name.replacen("TLS13_", "TLS_", 1)))
             .unwrap_or_default();
-        let info = TlsInfo::new(version, cipher).with_server_name(connection.server_name().map(str::to_owned));
+        let certificate = connection.peer_certificates().and_then(|chain| chain.first());
+        let info = TlsInfo::new(version, cipher)
+            .with_server_name(connection.server_name().map(str::to_owned))
+            .with_exporter(exporter(connection))
+            .with_client_certificate(certificate.map(|certificate| ClientCertificate::from_der(certificate.as_ref())));
         Ok((Self { layer: Layer::Tls(Box::new(stream)) }, info))
     }
+}
+
+/// What logins are bound to, by TLS 1.3 alone (RFC 9266).
+fn exporter(connection: &rustls::ServerConnection) -> Option<TlsExporter> {
+    if connection.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
+        return None;
+    }
+    connection.export_keying_material([0; 32], TlsExporter::LABEL, Some(b"")).ok().map(TlsExporter::new)
 }
 
 impl fmt::Debug for Link {

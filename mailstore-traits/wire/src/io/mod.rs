@@ -4,6 +4,7 @@
 //! and hands each to a driver of its own; [`metrics`] says what is counted. This is the only place where octets of a peer
 //! meet a clock; rustls itself is sans-IO, so a host without tokio drives it and a session directly.
 
+mod certificate;
 mod connection;
 mod counts;
 mod driver;
@@ -14,10 +15,11 @@ mod serve;
 mod shutdown;
 mod tls;
 
+pub use certificate::TlsCertificate;
 pub use connection::{Accepted, ConnectionId};
 pub use driver::{DriveError, Driver, DriverOptions};
 pub use link::Link;
 pub use proxied::read_proxy_header;
 pub use serve::{Admission, ServeOptions, serve};
 pub use shutdown::{Shutdown, ShutdownHandle};
-pub use tls::{TlsConfig, TlsConfigError};
+pub use tls::{TlsConfig, TlsConfigBuilder, TlsConfigError};

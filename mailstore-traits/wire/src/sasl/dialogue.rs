@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mailstore_traits::{CredentialAnswer, CredentialQuery};
 use zeroize::Zeroizing;
 
-use super::{Failure, Identity, Mechanism, SaslConfig, ServerExchange, Step};
+use super::{Channel, Failure, Identity, Mechanism, SaslConfig, ServerExchange, Step};
 use crate::base64::{self, Base64Error};
 
 /// One AUTH or AUTHENTICATE command, from its arguments to its end.
@@ -39,8 +39,21 @@ impl Dialogue {
     /// empty one (RFC 4954 §4, RFC 5034 §4, RFC 4959 §3).
     ///
     /// One over the ceiling, or one that is no base64, is a failure here already.
+    ///
+    /// Nothing is known of the connection; where there is TLS, [`begin_on`](Self::begin_on) is the one to call.
     pub fn begin(mechanism: Mechanism, initial: Option<&[u8]>, config: Arc<SaslConfig>) -> (Self, DialogueStep) {
-        let mut dialogue = Self { exchange: ServerExchange::new(mechanism, Arc::clone(&config)), config };
+        Self::begin_on(Channel::default(), mechanism, initial, config)
+    }
+
+    /// The same on a connection of which something is known: what -PLUS binds to, and EXTERNAL's certificate.
+    pub fn begin_on(
+        channel: Channel,
+        mechanism: Mechanism,
+        initial: Option<&[u8]>,
+        config: Arc<SaslConfig>,
+    ) -> (Self, DialogueStep) {
+        let exchange = ServerExchange::new(mechanism, Arc::clone(&config)).on(channel);
+        let mut dialogue = Self { exchange, config };
         let step = match initial {
             None => dialogue.exchange.step(None).into(),
             Some(b"=") => dialogue.exchange.step(Some(b"")).into(),

@@ -12,13 +12,16 @@ use std::sync::Arc;
 
 use mailstore_traits::{AccountId, CredentialAnswer, CredentialQuery, ScramHash, ScramKeys, UserName};
 
-use super::scram::{ClientFirst, Proved, ServerFirst};
-use super::{Failure, Identity, Mechanism, SaslConfig, Step, cram_md5, login, oauth, plain};
+use super::scram::{ClientFirst, Proved, ServerFirst, Variant};
+use super::{
+    Channel, Failure, Identity, Mechanism, SaslConfig, Step, anonymous, cram_md5, external, login, oauth, plain,
+};
 
 /// The server's side of one exchange. It owns all that it knows; dropping it forgets.
 pub struct ServerExchange {
     mechanism: Mechanism,
     config: Arc<SaslConfig>,
+    channel: Channel,
     state: State,
 }
 
@@ -49,13 +52,23 @@ enum Question {
     Keys(Box<ClientFirst>),
     Token { user: Option<UserName> },
     Digest { user: UserName },
+    Certificate { requested: Option<UserName> },
+    Anonymous,
     Authority { user: UserName, last_words: Option<Vec<u8>> },
 }
 
 impl ServerExchange {
-    /// An exchange in which nothing has been said.
+    /// An exchange in which nothing has been said, on a connection of which nothing is known: see
+    /// [`on`](Self::on).
     pub fn new(mechanism: Mechanism, config: Arc<SaslConfig>) -> Self {
-        Self { mechanism, config, state: State::Fresh }
+        Self { mechanism, config, channel: Channel::default(), state: State::Fresh }
+    }
+
+    /// The same on that connection. Without it a -PLUS mechanism and EXTERNAL let nobody in.
+    #[must_use]
+    pub fn on(mut self, channel: Channel) -> Self {
+        self.channel = channel;
+        self
     }
 
     /// What the client says, decoded. First its initial response, or `None` if it sent none; then its responses, where
@@ -109,6 +122,10 @@ impl ServerExchange {
                 self.authorize(account, user, requested, None)
             }
             (Question::Digest { user }, CredentialAnswer::Accepted(account)) => self.succeed(account, Some(user), None),
+            (Question::Certificate { requested }, CredentialAnswer::Accepted(account)) => {
+                self.succeed(account, requested, None)
+            }
+            (Question::Anonymous, CredentialAnswer::Accepted(account)) => self.succeed(account, None, None),
             (Question::Authority { user, last_words }, CredentialAnswer::Accepted(account)) => {
                 self.succeed(account, Some(user), last_words)
             }
@@ -145,15 +162,30 @@ impl ServerExchange {
                 self.ask(Question::Password { user, requested }, query)
             }
             Mechanism::Login => self.challenge(State::Named(login::user_name(response)?), login::PASSWORD),
-            Mechanism::ScramSha256 => {
-                let first = ClientFirst::parse(response)?;
-                let query = CredentialQuery::ScramKeys { user: first.user.clone(), hash: ScramHash::Sha256 };
-                self.ask(Question::Keys(Box::new(first)), query)
+            Mechanism::ScramSha256Plus => self.scram(response, ScramHash::Sha256, true)?,
+            Mechanism::ScramSha256 => self.scram(response, ScramHash::Sha256, false)?,
+            Mechanism::ScramSha1Plus => self.scram(response, ScramHash::Sha1, true)?,
+            Mechanism::ScramSha1 => self.scram(response, ScramHash::Sha1, false)?,
+            Mechanism::External => {
+                let requested = external::parse(response)?;
+                let certificate = self.channel.certificate().cloned().ok_or(Failure::Rejected)?;
+                let query = CredentialQuery::Certificate { certificate, requested: requested.clone() };
+                self.ask(Question::Certificate { requested }, query)
+            }
+            Mechanism::Anonymous => {
+                let trace = anonymous::parse(response)?;
+                self.ask(Question::Anonymous, CredentialQuery::Anonymous { trace })
             }
             Mechanism::OauthBearer => self.bear(oauth::parse_oauthbearer(response)?),
             Mechanism::Xoauth2 => self.bear(oauth::parse_xoauth2(response)?),
             Mechanism::CramMd5 => return Err(Failure::Malformed),
         })
+    }
+
+    fn scram(&mut self, response: &[u8], hash: ScramHash, plus: bool) -> Result<Step, Failure> {
+        let first = ClientFirst::parse(response, Variant { hash, plus }, &self.channel)?;
+        let query = CredentialQuery::ScramKeys { user: first.user.clone(), hash };
+        Ok(self.ask(Question::Keys(Box::new(first)), query))
     }
 
     fn bear(&mut self, bearer: oauth::Bearer) -> Step {

@@ -4,11 +4,24 @@ use mailstore_traits::UserName;
 
 use super::{Failure, prepare_user_name};
 
+/// What a client says of channel bindings (RFC 5802 §6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flag<'a> {
+    /// `n`: it knows of none.
+    Unknown,
+    /// `y`: it knows of some, and believes that the server does not. Where the server does, somebody in between has taken
+    /// the -PLUS mechanisms off its list.
+    NotOffered,
+    /// `p=` and a name: it binds, by this type.
+    Bound(&'a str),
+}
+
 /// The header of one message.
 #[derive(Debug)]
 pub(super) struct Gs2Header<'a> {
     /// The header as it came, with both its commas: what SCRAM's `c=` must repeat.
     pub(super) octets: &'a str,
+    pub(super) flag: Flag<'a>,
     /// Whom the client wants to act as, if it says so.
     pub(super) authzid: Option<UserName>,
 }
@@ -21,24 +34,30 @@ pub(super) struct Gs2Header<'a> {
 /// authzid        = "a=" saslname
 /// ```
 ///
-/// `p` wants a channel binding, which no mechanism here has, and fails (RFC 5802 §6). `y` says that the client could
-/// bind and saw no -PLUS mechanism offered; it is let through for the reason alone that none is (attack row A6): were
-/// one offered, `y` would be the mark of a downgrade.
+/// What a flag means for a login is the mechanism's to say.
 pub(super) fn parse(message: &str) -> Result<(Gs2Header<'_>, &str), Failure> {
     let (flag, behind) = message.split_once(',').ok_or(Failure::Malformed)?;
     let (authzid, rest) = behind.split_once(',').ok_or(Failure::Malformed)?;
-    match flag {
-        "n" | "y" => {}
-        flag if flag.starts_with("p=") => return Err(Failure::Rejected),
+    let flag = match (flag, flag.strip_prefix("p=")) {
+        ("n", _) => Flag::Unknown,
+        ("y", _) => Flag::NotOffered,
+        (_, Some(name)) if is_binding_name(name) => Flag::Bound(name),
         _ => return Err(Failure::Malformed),
-    }
+    };
     let authzid = match authzid.strip_prefix("a=") {
         Some(name) => Some(prepare_user_name(&sasl_name(name)?)?),
         None if authzid.is_empty() => None,
         None => return Err(Failure::Malformed),
     };
     let octets = message.strip_suffix(rest).unwrap_or(message);
-    Ok((Gs2Header { octets, authzid }, rest))
+    Ok((Gs2Header { octets, flag, authzid }, rest))
+}
+
+/// ```abnf
+/// cb-name = 1*(ALPHA / DIGIT / "." / "-")
+/// ```
+fn is_binding_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-'))
 }
 
 /// A name with its escapes undone.
@@ -86,14 +105,36 @@ mod tests {
     }
 
     #[test]
-    fn sec_a6_a_channel_binding_that_nobody_offered_is_rejected() {
-        assert_eq!(parse("p=tls-unique,,n=user").unwrap_err(), Failure::Rejected);
-        assert_eq!(parse("p=tls-exporter,a=ada,").unwrap_err(), Failure::Rejected);
+    fn sec_a6_what_is_said_of_channel_bindings_is_told_apart() {
+        for (message, flag) in [
+            ("n,,", Flag::Unknown),
+            ("y,,", Flag::NotOffered),
+            ("p=tls-unique,,n=user", Flag::Bound("tls-unique")),
+            ("p=tls-exporter,a=ada,", Flag::Bound("tls-exporter")),
+        ] {
+            assert_eq!(parse(message).unwrap().0.flag, flag);
+        }
     }
 
     #[test]
     fn other_headers_are_malformed() {
-        for bad in ["", "n", "n,", "N,,", "x,,", "p,,", ",,", "n,ada,", "n,a=,", "n,a=a=2c,", "n,a=a=,", "F,n,,"] {
+        for bad in [
+            "",
+            "n",
+            "n,",
+            "N,,",
+            "x,,",
+            "p,,",
+            ",,",
+            "n,ada,",
+            "n,a=,",
+            "n,a=a=2c,",
+            "n,a=a=,",
+            "F,n,,",
+            "p=,,",
+            "p=a b,,",
+            "p=a_b,,",
+        ] {
             assert_eq!(parse(bad).unwrap_err(), Failure::Malformed, "{bad:?}");
         }
     }

@@ -34,21 +34,28 @@
 //! Both are prepared with SASLprep (RFC 4013) before the host sees them, as RFC 4616 §2 recommends and RFC 5802 §5.1
 //! demands. A host prepares a password in the same way before it hashes it: [`prepare_password`].
 
+mod anonymous;
 pub mod apop;
 mod config;
 pub mod cram_md5;
+mod delay;
 mod dialogue;
 mod exchange;
+mod external;
 mod gs2;
 mod login;
 mod oauth;
+mod offer;
 mod plain;
 mod prepare;
 pub mod scram;
 
+pub use anonymous::MAX_TRACE;
 pub use config::SaslConfig;
+pub use delay::LoginDelay;
 pub use dialogue::{Dialogue, DialogueStep};
 pub use exchange::ServerExchange;
+pub use offer::Channel;
 pub use prepare::{MAX_CREDENTIAL, Unpreparable, prepare_password, prepare_user_name};
 
 use std::fmt;
@@ -66,18 +73,40 @@ pub enum Mechanism {
     Login,
     /// SCRAM-SHA-256 (RFC 5802, RFC 7677): the password is proved and never sent.
     ScramSha256,
+    /// SCRAM-SHA-256-PLUS (RFC 7677): the same, bound to the TLS connection (RFC 9266), so that nobody can stand in between.
+    ScramSha256Plus,
+    /// SCRAM-SHA-1 (RFC 5802): the same with an older hash, for clients that know no younger one.
+    ScramSha1,
+    /// SCRAM-SHA-1-PLUS (RFC 5802): the same, bound to the TLS connection.
+    ScramSha1Plus,
+    /// EXTERNAL (RFC 4422 appendix A): the client's certificate has said who it is.
+    External,
     /// OAUTHBEARER (RFC 7628): a bearer token.
     OauthBearer,
     /// XOAUTH2: a bearer token, in the form that came before RFC 7628.
     Xoauth2,
     /// CRAM-MD5 (RFC 2195): the password is proved and never sent, by means of 1997. For hosts that ask for it.
     CramMd5,
+    /// ANONYMOUS (RFC 4505): anybody. For hosts that ask for it.
+    Anonymous,
 }
 
 impl Mechanism {
-    /// All of them, the strongest first: the order to offer them in.
-    pub const ALL: [Self; 6] =
-        [Self::ScramSha256, Self::OauthBearer, Self::Xoauth2, Self::Plain, Self::Login, Self::CramMd5];
+    /// All of them, the strongest first: the order to offer them in. Not a list to offer as it stands: that is
+    /// [`offered_by`](Self::offered_by).
+    pub const ALL: [Self; 11] = [
+        Self::ScramSha256Plus,
+        Self::ScramSha1Plus,
+        Self::ScramSha256,
+        Self::ScramSha1,
+        Self::External,
+        Self::OauthBearer,
+        Self::Xoauth2,
+        Self::Plain,
+        Self::Login,
+        Self::CramMd5,
+        Self::Anonymous,
+    ];
 
     /// Its registered name (RFC 4422 §3.1).
     pub const fn name(self) -> &'static str {
@@ -85,9 +114,14 @@ impl Mechanism {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
             Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
+            Self::ScramSha1 => "SCRAM-SHA-1",
+            Self::ScramSha1Plus => "SCRAM-SHA-1-PLUS",
+            Self::External => "EXTERNAL",
             Self::OauthBearer => "OAUTHBEARER",
             Self::Xoauth2 => "XOAUTH2",
             Self::CramMd5 => "CRAM-MD5",
+            Self::Anonymous => "ANONYMOUS",
         }
     }
 
@@ -95,7 +129,7 @@ impl Mechanism {
     /// (RFC 4616 §5, RFC 6750 §5.3). True of CRAM-MD5 too: what is heard of it is a password to whoever has a
     /// dictionary and an afternoon.
     pub const fn is_plaintext(self) -> bool {
-        !matches!(self, Self::ScramSha256)
+        matches!(self, Self::Plain | Self::Login | Self::OauthBearer | Self::Xoauth2 | Self::CramMd5)
     }
 }
 
@@ -190,14 +224,16 @@ mod tests {
             assert_eq!(mechanism.name().parse(), Ok(mechanism));
             assert_eq!(mechanism.name().to_lowercase().parse(), Ok(mechanism));
         }
-        for unknown in ["", "PLAI", "PLAIN ", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "ANONYMOUS"] {
+        for unknown in ["", "PLAI", "PLAIN ", "SCRAM-SHA-512", "GSSAPI", "DIGEST-MD5", "-PLUS"] {
             assert_eq!(unknown.parse::<Mechanism>(), Err(UnknownMechanism), "{unknown:?}");
         }
     }
 
     #[test]
-    fn only_scram_may_be_offered_without_tls() {
+    fn what_is_heard_of_scram_of_certificates_and_of_anybody_is_of_no_use() {
         let open: Vec<_> = Mechanism::ALL.into_iter().filter(|mechanism| !mechanism.is_plaintext()).collect();
-        assert_eq!(open, [Mechanism::ScramSha256]);
+        let expected =
+            ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "EXTERNAL", "ANONYMOUS"];
+        assert_eq!(open.iter().map(|mechanism| mechanism.name()).collect::<Vec<_>>(), expected);
     }
 }

@@ -47,6 +47,10 @@ pub(super) fn parse_oauthbearer(message: &[u8]) -> Result<Bearer, Failure> {
         return Err(Failure::Rejected);
     }
     let (header, rest) = gs2::parse(message)?;
+    if let gs2::Flag::Bound(_) = header.flag {
+        // There is no OAUTHBEARER-PLUS (RFC 7628 §3.1).
+        return Err(Failure::Rejected);
+    }
     let pairs = rest.strip_prefix(KVSEP).and_then(|rest| rest.strip_suffix(KVSEP)).ok_or(Failure::Malformed)?;
     if !(pairs.is_empty() || pairs.ends_with(KVSEP)) {
         return Err(Failure::Malformed);

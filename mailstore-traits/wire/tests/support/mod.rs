@@ -24,6 +24,14 @@ pub(crate) fn host(query: CredentialQuery) -> CredentialAnswer {
                 .map(|password| scram::derive(password, SALT, 4096, ScramHash::Sha256).unwrap());
             CredentialAnswer::ScramKeys(ScramKeys::new(ada, SALT.to_vec(), 4096, keys.into()))
         }
+        CredentialQuery::Certificate { certificate, requested } if certificate.der() == b"ada's" => {
+            match requested.as_ref().map(|requested| requested.as_str()) {
+                None | Some("ada") => CredentialAnswer::Accepted(ada),
+                Some("sales") => CredentialAnswer::Accepted(AccountId::new("account of sales")),
+                Some(_) => CredentialAnswer::Rejected,
+            }
+        }
+        CredentialQuery::Anonymous { .. } => CredentialAnswer::Accepted(AccountId::new("account of anybody")),
         CredentialQuery::Token { user, token }
             if token.expose() == "token" && user.as_ref().is_none_or(|user| user.as_str() == "ada") =>
         {

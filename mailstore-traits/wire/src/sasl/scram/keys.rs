@@ -1,7 +1,8 @@
-//! SCRAM's arithmetic (RFC 5802 §3) with SHA-256 (RFC 7677).
+//! SCRAM's arithmetic (RFC 5802 §3) with SHA-1 and with SHA-256 (RFC 7677).
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, KeyInit, Mac};
 use mailstore_traits::{ScramHash, ScramKeyPair};
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -13,8 +14,8 @@ pub const MIN_ITERATIONS: u32 = 4096;
 /// The greatest: clients hash as often as they are told, and most refuse far less.
 pub const MAX_ITERATIONS: u32 = 10_000_000;
 
-/// One SHA-256 hash, or one key of that size. Wiped when dropped.
-pub(super) type Hash = Zeroizing<[u8; 32]>;
+/// One hash, or one key of that size. Wiped when dropped.
+pub(super) type Hash = Zeroizing<Vec<u8>>;
 
 /// Keys that cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,8 +30,8 @@ pub enum DeriveError {
     /// The count is outside [`MIN_ITERATIONS`] to [`MAX_ITERATIONS`].
     #[error("expected 4096 to 10000000 iterations")]
     Iterations,
-    /// The hash is one that is not carried out here: only SHA-256 is.
-    #[error("expected SCRAM-SHA-256")]
+    /// The hash is one that is not carried out here.
+    #[error("expected SCRAM-SHA-1 or SCRAM-SHA-256")]
     Hash,
 }
 
@@ -49,7 +50,7 @@ pub enum DeriveError {
 /// # Errors
 /// [`DeriveError`].
 pub fn derive(password: &str, salt: &[u8], iterations: u32, hash: ScramHash) -> Result<ScramKeyPair, DeriveError> {
-    if hash != ScramHash::Sha256 {
+    if !matches!(hash, ScramHash::Sha1 | ScramHash::Sha256) {
         return Err(DeriveError::Hash);
     }
     if salt.is_empty() {
@@ -59,23 +60,43 @@ pub fn derive(password: &str, salt: &[u8], iterations: u32, hash: ScramHash) -> 
         return Err(DeriveError::Iterations);
     }
     let password = prepare_password(password)?;
-    let mut salted = Hash::default();
-    pbkdf2::pbkdf2_hmac::<Sha256>(password.expose().as_bytes(), salt, iterations, salted.as_mut_slice());
-    let client_key = hmac(salted.as_slice(), &[b"Client Key"]);
-    let server_key = hmac(salted.as_slice(), &[b"Server Key"]);
-    Ok(ScramKeyPair::new(sha256(client_key.as_slice()).to_vec(), server_key.to_vec()))
-}
-
-pub(super) fn hmac(key: &[u8], parts: &[&[u8]]) -> Hash {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length (RFC 2104 §2)");
-    for part in parts {
-        mac.update(part);
+    let mut salted = Hash::new(vec![0; size(hash)]);
+    match hash {
+        ScramHash::Sha1 => pbkdf2::pbkdf2_hmac::<Sha1>(password.expose().as_bytes(), salt, iterations, &mut salted),
+        _ => pbkdf2::pbkdf2_hmac::<Sha256>(password.expose().as_bytes(), salt, iterations, &mut salted),
     }
-    Zeroizing::new(mac.finalize().into_bytes().into())
+    let client_key = hmac(hash, &salted, &[b"Client Key"]);
+    let server_key = hmac(hash, &salted, &[b"Server Key"]);
+    Ok(ScramKeyPair::new(digest(hash, &client_key).to_vec(), server_key.to_vec()))
 }
 
-pub(super) fn sha256(octets: &[u8]) -> Hash {
-    Zeroizing::new(Sha256::digest(octets).into())
+/// How many octets a hash has. Hashes that are not known here are asked for by no mechanism.
+pub(super) const fn size(hash: ScramHash) -> usize {
+    match hash {
+        ScramHash::Sha1 => 20,
+        _ => 32,
+    }
+}
+
+pub(super) fn hmac(hash: ScramHash, key: &[u8], parts: &[&[u8]]) -> Hash {
+    fn mac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]]) -> Hash {
+        let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length (RFC 2104 §2)");
+        for part in parts {
+            mac.update(part);
+        }
+        Zeroizing::new(mac.finalize().into_bytes().to_vec())
+    }
+    match hash {
+        ScramHash::Sha1 => mac::<Hmac<Sha1>>(key, parts),
+        _ => mac::<Hmac<Sha256>>(key, parts),
+    }
+}
+
+pub(super) fn digest(hash: ScramHash, octets: &[u8]) -> Hash {
+    Zeroizing::new(match hash {
+        ScramHash::Sha1 => Sha1::digest(octets).to_vec(),
+        _ => Sha256::digest(octets).to_vec(),
+    })
 }
 
 #[cfg(test)]
@@ -85,7 +106,7 @@ mod tests {
     #[test]
     fn what_cannot_be_derived_says_why() {
         let derive = |password, salt: &[u8], iterations, hash| derive(password, salt, iterations, hash).err();
-        assert_eq!(derive("a", b"s", 4096, ScramHash::Sha1), Some(DeriveError::Hash));
+        assert_eq!(derive("a", b"s", 4096, ScramHash::Sha1), None);
         assert_eq!(derive("a", b"", 4096, ScramHash::Sha256), Some(DeriveError::Salt));
         assert_eq!(derive("a", b"s", 4095, ScramHash::Sha256), Some(DeriveError::Iterations));
         assert_eq!(derive("a", b"s", 10_000_001, ScramHash::Sha256), Some(DeriveError::Iterations));

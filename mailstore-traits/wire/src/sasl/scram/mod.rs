@@ -1,4 +1,4 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677): the password is proved and never sent.
+//! SCRAM-SHA-1 (RFC 5802), SCRAM-SHA-256 (RFC 7677) and their -PLUS: the password is proved and never sent.
 //!
 //! ```text
 //! C: n,,n=user,r=<client nonce>
@@ -9,9 +9,17 @@
 //! S: v=<signature>
 //! ```
 //!
-//! No channel binding, and so no -PLUS: `p=` is refused. A proof that is wrong ends the exchange with a failure and no
-//! `e=` ("the entire server-final-message is OPTIONAL", RFC 5802 §5.1): the protocols have a reply of their own for it,
-//! and nothing is told that a wrong password would not tell.
+//! A proof that is wrong ends the exchange with a failure and no `e=` ("the entire server-final-message is OPTIONAL",
+//! RFC 5802 §5.1): the protocols have a reply of their own for it, and nothing is told that a wrong password would not tell.
+//!
+//! **Channel bindings** (RFC 5802 §6; attack row A6) are by `tls-exporter` (RFC 9266) and nothing else: `tls-unique` is not
+//! defined for TLS 1.3 and not safe below it. By a -PLUS mechanism the header must be `p=tls-exporter`, and the `c=` of the
+//! last message hold what the handshake exported: somebody in between, with two handshakes, has another value on either
+//! side. By a mechanism without -PLUS, `p=` is refused; and so is `y` on a connection on which -PLUS is offered, for then
+//! the client has been shown another list. `n` is not: "If the client does not support channel binding, then it MUST use an
+//! "n"", and a server "SHOULD advertise both" (RFC 5802 §6), so that to refuse `n` beside -PLUS would be to offer a
+//! mechanism by which nobody can log in. Nobody can make an `n` of a client's `p` or `y` either, since the proof covers the
+//! header. A host that wants bindings or nothing leaves the mechanisms without -PLUS out of its list.
 //!
 //! **A user who does not exist** gets a salt derived from the name and a key that is the host's secret, the same at
 //! every try; the proof is then checked against a key that nobody has. Messages, work and failure are those of a wrong
@@ -23,18 +31,29 @@ mod keys;
 
 pub use keys::{DeriveError, MAX_ITERATIONS, MIN_ITERATIONS, derive};
 
-use mailstore_traits::{AccountId, ScramKeys, UserName};
+use mailstore_traits::{AccountId, ScramHash, ScramKeys, UserName};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use self::attributes::Attributes;
 pub(super) use self::attributes::is_nonce;
-use self::keys::{Hash, hmac, sha256};
-use super::{Failure, SaslConfig, gs2, prepare_user_name};
+use self::keys::{Hash, digest, hmac, size};
+use super::gs2::Flag;
+use super::{Channel, Failure, SaslConfig, gs2, prepare_user_name};
 use crate::base64;
 
 /// How long a client's nonce may be, lest the challenge that repeats it outgrow a line. Clients send 18 to 48 octets.
 pub const MAX_CLIENT_NONCE: usize = 512;
+
+/// The channel binding that is carried out (RFC 9266 §2).
+const TLS_EXPORTER: &str = "tls-exporter";
+
+/// Which of the SCRAM mechanisms it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Variant {
+    pub(super) hash: ScramHash,
+    pub(super) plus: bool,
+}
 
 /// The client's first message.
 ///
@@ -45,7 +64,8 @@ pub const MAX_CLIENT_NONCE: usize = 512;
 pub(super) struct ClientFirst {
     pub(super) user: UserName,
     requested: Option<UserName>,
-    /// What the `c=` of the client's last message must be.
+    hash: ScramHash,
+    /// What the `c=` of the client's last message must be: the header and, by -PLUS, what the handshake exported.
     channel_binding: String,
     /// The message without its header, as received: it is hashed ("it MUST use it as received", RFC 5802 §5.1).
     bare: String,
@@ -86,9 +106,10 @@ pub(super) struct Proved {
 }
 
 impl ClientFirst {
-    pub(super) fn parse(message: &[u8]) -> Result<Self, Failure> {
+    pub(super) fn parse(message: &[u8], variant: Variant, channel: &Channel) -> Result<Self, Failure> {
         let message = std::str::from_utf8(message).map_err(|_| Failure::Malformed)?;
         let (header, bare) = gs2::parse(message)?;
+        let exported = binding(header.flag, variant.plus, channel)?;
         let mut attributes = Attributes::of(bare);
         let name = attributes.next('n')?;
         let nonce = attributes.next('r')?;
@@ -98,7 +119,8 @@ impl ClientFirst {
         }
         Ok(Self {
             user: prepare_user_name(&gs2::sasl_name(name)?)?,
-            channel_binding: base64::encode(header.octets.as_bytes()),
+            hash: variant.hash,
+            channel_binding: base64::encode(&[header.octets.as_bytes(), exported].concat()),
             requested: header.authzid,
             bare: bare.to_owned(),
             nonce: nonce.to_owned(),
@@ -110,9 +132,9 @@ impl ClientFirst {
         let ours = config.nonce().filter(|nonce| is_nonce(nonce)).ok_or(Failure::Unavailable)?;
         let nonce = format!("{}{ours}", self.nonce);
         // Made for those who exist too, so that time does not tell who does (attack row A2).
-        let decoy = decoy(&config.fold(&self.user), config);
+        let decoy = decoy(&config.fold(&self.user), self.hash, config);
         let Credentials { account, salt, iterations, keys } = match found {
-            Some(found) if !found.keys.is_empty() => usable(found)?,
+            Some(found) if !found.keys.is_empty() => usable(found, self.hash)?,
             _ => decoy,
         };
         let message = format!("r={nonce},s={},i={iterations}", base64::encode(&salt));
@@ -134,29 +156,32 @@ impl ServerFirst {
         let channel_binding = attributes.next('c')?;
         let nonce = attributes.next('r')?;
         attributes.skip_extensions()?;
-        let proof = base64::decode(proof.as_bytes(), 32).map_err(|_| Failure::Malformed)?;
+        let hash = self.client.hash;
+        let proof = Hash::new(base64::decode(proof.as_bytes(), size(hash)).map_err(|_| Failure::Malformed)?);
         // Neither is secret. The second keeps a recorded message from being of use again (attack row A5).
         if channel_binding != self.client.channel_binding || nonce != self.nonce {
             return Err(Failure::Rejected);
         }
-        let proof: Hash = Zeroizing::new(proof.try_into().map_err(|_| Failure::Rejected)?);
+        if proof.len() != size(hash) {
+            return Err(Failure::Rejected);
+        }
         let auth_message = [&self.client.bare, ",", &self.message, ",", without_proof].concat();
 
         // Every key is tried to the end, so that time does not tell which app password came near (attack row A4).
         let mut proved = Choice::from(0);
-        let mut server_key = Hash::default();
+        let mut server_key = Hash::new(vec![0; size(hash)]);
         for keys in &self.keys {
-            let mut client_key = hmac(keys.stored.as_slice(), &[auth_message.as_bytes()]);
+            let mut client_key = hmac(hash, &keys.stored, &[auth_message.as_bytes()]);
             for (octet, mask) in client_key.iter_mut().zip(proof.iter()) {
                 *octet ^= mask;
             }
-            let matches = sha256(client_key.as_slice()).ct_eq(keys.stored.as_slice());
+            let matches = digest(hash, &client_key).ct_eq(&keys.stored);
             for (octet, theirs) in server_key.iter_mut().zip(keys.server.iter()) {
                 octet.conditional_assign(theirs, matches);
             }
             proved |= matches;
         }
-        let signature = hmac(server_key.as_slice(), &[auth_message.as_bytes()]);
+        let signature = hmac(hash, &server_key, &[auth_message.as_bytes()]);
         let (Some(account), true) = (self.account, bool::from(proved)) else {
             return Err(Failure::Rejected);
         };
@@ -164,30 +189,45 @@ impl ServerFirst {
             account,
             user: self.client.user,
             requested: self.client.requested,
-            server_final: format!("v={}", base64::encode(signature.as_slice())).into_bytes(),
+            server_final: format!("v={}", base64::encode(&signature)).into_bytes(),
         })
     }
 }
 
 /// A host's answer in a form that can be trusted. One that cannot is the host's mistake: nobody can log in until it is
 /// put right, and it is no reason to say that a password is wrong.
-fn usable(found: ScramKeys) -> Result<Credentials, Failure> {
+fn usable(found: ScramKeys, hash: ScramHash) -> Result<Credentials, Failure> {
     if found.salt.is_empty() || !(MIN_ITERATIONS..=MAX_ITERATIONS).contains(&found.iterations) {
         return Err(Failure::Unavailable);
     }
-    let hash = |octets: &[u8]| octets.try_into().map(Zeroizing::new).map_err(|_| Failure::Unavailable);
+    let key = |octets: &Vec<u8>| match octets.len() == size(hash) {
+        true => Ok(Zeroizing::new(octets.clone())),
+        false => Err(Failure::Unavailable),
+    };
     let keys = found
         .keys
         .iter()
-        .map(|pair| Ok(Keys { stored: hash(pair.stored_key.expose())?, server: hash(pair.server_key.expose())? }))
+        .map(|pair| Ok(Keys { stored: key(pair.stored_key.expose())?, server: key(pair.server_key.expose())? }))
         .collect::<Result<_, Failure>>()?;
     Ok(Credentials { account: Some(found.account), salt: found.salt, iterations: found.iterations, keys })
 }
 
-fn decoy(name: &str, config: &SaslConfig) -> Credentials {
-    let derived = |what: &[u8]| hmac(config.decoy_key.expose(), &[what, b"\0", name.as_bytes()]);
+/// The octets that stand behind the header in `c=`: none without -PLUS. See the top of this file for the rules.
+fn binding<'a>(flag: Flag<'_>, plus: bool, channel: &'a Channel) -> Result<&'a [u8], Failure> {
+    match (flag, plus, channel.exporter()) {
+        (Flag::Bound(TLS_EXPORTER), true, Some(exporter)) => Ok(exporter.octets()),
+        (Flag::Unknown, false, _) => Ok(b""),
+        (Flag::NotOffered, false, _) if !channel.offers_plus() => Ok(b""),
+        _ => Err(Failure::Rejected),
+    }
+}
+
+/// One salt for both hashes, as hosts have one for all of a user's keys.
+fn decoy(name: &str, hash: ScramHash, config: &SaslConfig) -> Credentials {
+    let derived = |what: &[u8]| hmac(ScramHash::Sha256, config.decoy_key.expose(), &[what, b"\0", name.as_bytes()]);
+    let cut = |what: &[u8]| Hash::new(derived(what).iter().copied().take(size(hash)).collect());
     let salt = derived(b"salt").iter().copied().take(config.scram_salt_length).collect();
-    let keys = Keys { stored: derived(b"stored key"), server: derived(b"server key") };
+    let keys = Keys { stored: cut(b"stored key"), server: cut(b"server key") };
     Credentials { account: None, salt, iterations: config.scram_iterations, keys: vec![keys] }
 }
 
@@ -195,7 +235,9 @@ fn decoy(name: &str, config: &SaslConfig) -> Credentials {
 mod tests {
     use mailstore_traits::{ScramHash, ScramKeyPair, Secret};
 
+    use super::super::Mechanism;
     use super::*;
+    use crate::machine::{TlsExporter, TlsInfo};
 
     /// RFC 7677 §3.
     const CLIENT_FIRST: &[u8] = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
@@ -203,6 +245,12 @@ mod tests {
     const CLIENT_FINAL: &[u8] = b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
         p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
     const SERVER_FINAL: &[u8] = b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
+
+    const SHA_256: Variant = Variant { hash: ScramHash::Sha256, plus: false };
+
+    fn parse(message: &[u8]) -> Result<ClientFirst, Failure> {
+        ClientFirst::parse(message, SHA_256, &Channel::default())
+    }
 
     fn config() -> SaslConfig {
         SaslConfig::new(Secret::new([7; 32])).with_nonces(|| "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".into())
@@ -215,11 +263,11 @@ mod tests {
     }
 
     fn first_failure(message: &[u8]) -> Option<Failure> {
-        ClientFirst::parse(message).err()
+        parse(message).err()
     }
 
     fn server_first(found: Option<ScramKeys>) -> ServerFirst {
-        ClientFirst::parse(CLIENT_FIRST).and_then(|first| first.answer(found, &config())).ok().unwrap()
+        parse(CLIENT_FIRST).and_then(|first| first.answer(found, &config())).ok().unwrap()
     }
 
     fn final_failure(message: &[u8]) -> Option<Failure> {
@@ -236,6 +284,20 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_rfc_5802_section_5() {
+        let sha_1 = Variant { hash: ScramHash::Sha1, plus: false };
+        let config = SaslConfig::new(Secret::new([7; 32])).with_nonces(|| "3rfcNHYJY1ZVvWVs7j".into());
+        let salt = base64::decode(b"QSXCR+Q6sek8bf92", 16).unwrap();
+        let keys = vec![derive("pencil", &salt, 4096, ScramHash::Sha1).unwrap()];
+        let found = ScramKeys::new(AccountId::new("user"), salt, 4096, keys);
+        let first = ClientFirst::parse(b"n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL", sha_1, &Channel::default());
+        let server = first.and_then(|first| first.answer(Some(found), &config)).ok().unwrap();
+        assert_eq!(server.message, "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096");
+        let last = b"c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=";
+        assert_eq!(server.prove(last).ok().unwrap().server_final, b"v=rmF9pqV8S7suAoZWja4dJRkFsKQ=");
+    }
+
+    #[test]
     fn any_of_several_passwords_proves_and_signs() {
         for passwords in [["pencil", "x", "y"], ["x", "pencil", "y"], ["x", "y", "pencil"], ["pencil", "x", "pencil"]] {
             let proved = server_first(Some(keys_of(&passwords))).prove(CLIENT_FINAL).ok().unwrap();
@@ -246,7 +308,7 @@ mod tests {
 
     #[test]
     fn escapes_in_names_are_undone_and_extensions_passed_over() {
-        let first = ClientFirst::parse(b"y,a=b=3D=2C,n=a=2Cb=3Dc,r=x,z=what=ever,Q=1").ok().unwrap();
+        let first = parse(b"y,a=b=3D=2C,n=a=2Cb=3Dc,r=x,z=what=ever,Q=1").ok().unwrap();
         assert_eq!(first.user.as_str(), "a,b=c");
         assert_eq!(first.requested.as_ref().map(UserName::as_str), Some("b=,"));
         assert_eq!(first.bare, "n=a=2Cb=3Dc,r=x,z=what=ever,Q=1");
@@ -265,8 +327,41 @@ mod tests {
     }
 
     #[test]
-    fn sec_a6_channel_bindings_are_rejected_where_no_plus_is_offered() {
+    fn sec_a6_channel_bindings_are_rejected_by_a_mechanism_without_plus() {
         assert_eq!(first_failure(b"p=tls-unique,,n=user,r=abc"), Some(Failure::Rejected));
+        let bound = TlsInfo::new("TLSv1.3", "x").with_exporter(Some(TlsExporter::new([1; 32])));
+        let channel = Channel::new(Some(&bound), &Mechanism::ALL);
+        let first = ClientFirst::parse(b"p=tls-exporter,,n=user,r=abc", SHA_256, &channel);
+        assert_eq!(first.err(), Some(Failure::Rejected));
+    }
+
+    /// What comes of the header by that mechanism: on a connection that has -PLUS, and on one that has not.
+    fn with_and_without(header: &str, plus: bool) -> [Option<Failure>; 2] {
+        let bound = TlsInfo::new("TLSv1.3", "x").with_exporter(Some(TlsExporter::new([1; 32])));
+        [Channel::new(Some(&bound), &Mechanism::ALL), Channel::default()].map(|channel| {
+            let message = format!("{header},n=user,r=abc");
+            ClientFirst::parse(message.as_bytes(), Variant { plus, ..SHA_256 }, &channel).err()
+        })
+    }
+
+    #[test]
+    fn sec_a6_plus_demands_a_binding_by_tls_exporter() {
+        assert_eq!(with_and_without("p=tls-exporter,", true), [None, Some(Failure::Rejected)]);
+        for header in ["n,", "y,", "p=tls-unique,", "p=tls-server-end-point,", "p=TLS-EXPORTER,"] {
+            assert_eq!(with_and_without(header, true), [Some(Failure::Rejected); 2], "{header}");
+        }
+    }
+
+    #[test]
+    fn sec_a6_y_where_plus_is_offered_is_a_downgrade() {
+        assert_eq!(with_and_without("y,", false), [Some(Failure::Rejected), None]);
+    }
+
+    #[test]
+    fn sec_a6_n_where_plus_is_offered_is_a_client_that_cannot_bind() {
+        // "If the client does not support channel binding, then it MUST use an "n" gs2-cbind-flag" (RFC 5802 §6), and
+        // most clients do not.
+        assert_eq!(with_and_without("n,", false), [None, None]);
     }
 
     #[test]
@@ -350,7 +445,7 @@ mod tests {
         assert_eq!(tries[0], tries[1]);
         let shape = |message: &str| message.split(',').map(str::len).collect::<Vec<_>>();
         assert_eq!(shape(&tries[0]), shape(SERVER_FIRST));
-        let other = ClientFirst::parse(b"n,,n=usera,r=rOprNGfwEbeRWgbNEkqO").ok().unwrap();
+        let other = parse(b"n,,n=usera,r=rOprNGfwEbeRWgbNEkqO").ok().unwrap();
         assert_ne!(other.answer(None, &config()).ok().unwrap().message, tries[0]);
         assert_eq!(server_first(None).prove(CLIENT_FINAL).err(), Some(Failure::Rejected));
     }
@@ -368,7 +463,7 @@ mod tests {
     fn sec_a1_names_that_the_host_folds_have_one_decoy() {
         let config = config().with_name_folding(|name| name.as_str().to_lowercase());
         let salt = |name: &str| {
-            let first = ClientFirst::parse(format!("n,,n={name},r=x").as_bytes()).ok().unwrap();
+            let first = parse(format!("n,,n={name},r=x").as_bytes()).ok().unwrap();
             first.answer(None, &config).ok().unwrap().message
         };
         assert_eq!(salt("Bob"), salt("bob"));
@@ -381,8 +476,7 @@ mod tests {
 
     #[test]
     fn a_host_that_answers_nonsense_is_unavailable() {
-        let answer =
-            |found| ClientFirst::parse(CLIENT_FIRST).and_then(|first| first.answer(Some(found), &config())).err();
+        let answer = |found| parse(CLIENT_FIRST).and_then(|first| first.answer(Some(found), &config())).err();
         let good = keys_of(&["pencil"]);
         for iterations in [0, 1, 4095, MAX_ITERATIONS + 1, u32::MAX] {
             let mut found = good.clone();
@@ -401,7 +495,7 @@ mod tests {
     fn a_nonce_that_would_break_the_message_is_not_used() {
         for bad in ["", "a,b", "a b", "\u{e9}"] {
             let config = SaslConfig::new(Secret::new([7; 32])).with_nonces(move || bad.into());
-            let failure = ClientFirst::parse(CLIENT_FIRST).and_then(|first| first.answer(None, &config)).err();
+            let failure = parse(CLIENT_FIRST).and_then(|first| first.answer(None, &config)).err();
             assert_eq!(failure, Some(Failure::Unavailable), "{bad:?}");
         }
     }
