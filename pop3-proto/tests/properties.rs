@@ -3,8 +3,15 @@
 
 mod host;
 
-use bytes::BytesMut;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
 use host::{Conversation, Host, insecure, mrose, secure};
+use mail_wire::{AccountId, CredentialAnswer};
+use pop3_proto::command::Command;
+use pop3_proto::grammar::MessageNumber;
+use pop3_proto::response::{DropListing, Response, ScanListing};
+use pop3_proto::{Answer, Event, Maildrop, Refusal, ResponseCode, ServerSession};
 use proptest::prelude::*;
 
 /// Octets that lead far: commands in full, halves of them, and noise.
@@ -106,5 +113,105 @@ proptest! {
         conversation.session.end_of_input().ok();
         prop_assert!(conversation.session.is_closed());
         prop_assert!(conversation.session.next_event(&mut BytesMut::new()).unwrap().is_none());
+    }
+}
+
+/// Everything that a host could say to anything.
+fn any_answer(die: usize) -> Answer {
+    let mut maildrop = Maildrop::new(host::UID_VALIDITY, 2);
+    maildrop.push(1, 5).unwrap();
+    let answers = [
+        Answer::ok(),
+        Answer::Message,
+        Answer::End,
+        Answer::Octets(Bytes::from_static(b"a\r\n.\r")),
+        Answer::Octets(Bytes::from_static(b"longer than any message here")),
+        Refusal::lossy("no\r\n+OK forged").into(),
+        CredentialAnswer::Rejected.into(),
+        CredentialAnswer::Unavailable.into(),
+        CredentialAnswer::Accepted(AccountId::new("mrose")).into(),
+        maildrop.into(),
+    ];
+    let count = answers.len();
+    answers.into_iter().nth(die % count).unwrap()
+}
+
+/// Asking for the next event would take one that waits for its turn.
+fn owes(session: &ServerSession) -> bool {
+    !format!("{session:?}").contains("owed: Nothing")
+}
+
+proptest! {
+    #[test]
+    fn an_answer_that_does_not_fit_is_told_so_and_changes_nothing(
+        octets in octets(), cut in 1usize..40, dice in prop::collection::vec(any::<u8>(), 1..20),
+    ) {
+        let mut session = ServerSession::new(Arc::new(insecure()));
+        let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
+        let mut dice = dice.into_iter().map(usize::from).cycle();
+        let octets = [b"USER mrose\r\nPASS secret\r\n", &octets[..]].concat();
+        for chunk in octets.chunks(cut) {
+            input.extend_from_slice(chunk);
+            while let Some(event) = session.next_event(&mut input).unwrap() {
+                let die = dice.next().unwrap();
+                let mut right = vec![match &event {
+                    Event::Credentials(_) => any_answer(8),
+                    Event::Authenticated(_) => any_answer(9),
+                    event => event.default_answer(),
+                }];
+                if die % 2 == 0 && matches!(event, Event::Retrieve { .. } | Event::Top { .. }) {
+                    right = vec![Answer::Message, any_answer(3), Answer::End];
+                }
+                for right in right {
+                    if matches!(right, Answer::Octets(_)) && !session.wants_octets() {
+                        continue;
+                    }
+                    let (before, state, shown) = (out.len(), session.state(), format!("{session:?}"));
+                    match session.answer(any_answer(dice.next().unwrap()), &mut out) {
+                        Ok(()) if !owes(&session) => break,
+                        // It was the beginning of a message, or some of its octets.
+                        Ok(()) => {}
+                        Err(error) => {
+                            prop_assert_eq!((out.len(), session.state()), (before, state), "{} to {:?}", error, event);
+                            prop_assert_eq!(format!("{session:?}"), shown, "{} to {:?}", error, event);
+                            prop_assert!(session.next_event(&mut input).is_err(), "it is still owed");
+                            session.answer(right, &mut out).ok();
+                        }
+                    }
+                }
+                if owes(&session) {
+                    // A message that the host leaves in its middle is cut off, and never ended as if it were whole.
+                    let before = out.len();
+                    session.end_of_input().unwrap_err();
+                    prop_assert_eq!(out.len(), before);
+                }
+            }
+        }
+        prop_assert!(!out.windows(12).any(|said| said == b"\r\n+OK forged"));
+    }
+
+    #[test]
+    fn what_was_written_reads_the_same(text in "[ -~]{0,80}", number in 1u32.., size: u64, octets in octets()) {
+        let (mut written, mut again) = (BytesMut::new(), BytesMut::new());
+        for response in [Refusal::lossy(&text).response(), Refusal::lossy(&text).with_code(ResponseCode::InUse).response()] {
+            written.clear();
+            response.encode(&mut written);
+            let read = Response::parse(&written[..written.len() - 2]).unwrap();
+            again.clear();
+            read.encode(&mut again);
+            prop_assert_eq!(&again, &written);
+        }
+        let scan = ScanListing::new(MessageNumber::new(number), size);
+        prop_assert_eq!(ScanListing::parse(scan.to_string().as_bytes()), Ok(scan));
+        let drop = DropListing::new(number.into(), size);
+        prop_assert_eq!(DropListing::parse(drop.to_string().as_bytes()), Ok(drop));
+        for line in octets.split(|&octet| octet == b'\n') {
+            let Ok(command) = Command::parse(line.trim_ascii_end()) else { continue };
+            written.clear();
+            command.encode(&mut written);
+            again.clear();
+            Command::parse(&written[..written.len() - 2]).unwrap().encode(&mut again);
+            prop_assert_eq!(&again, &written);
+        }
     }
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use mail_wire::{AccountId, CredentialAnswer, CredentialQuery, UserName};
-use smtp_proto::session::{Event, Protocol};
+use smtp_proto::session::{Event, Phase, Protocol};
 use support::{Conversation, Host};
 
 fn conversation() -> Conversation {
@@ -123,6 +123,16 @@ fn sec_a12_auth_comes_after_ehlo_and_between_messages_and_what_is_behind_it_wait
         conversation.send(pipelined.as_bytes()),
         "235 2.7.0 authentication succeeded\r\n250 2.1.0 sender ok\r\n"
     );
+    let mut begun = Conversation::new(support::config_with_auth(Protocol::Smtp), Host::new(&["<a@b>"]));
+    begun.hello();
+    for octets in ["MAIL FROM:<a@b>\r\n", "RCPT TO:<a@b>\r\n"] {
+        begun.send(octets.as_bytes());
+        assert_eq!(
+            begun.send(plain("", "tim", "tanstaaftanstaaf").as_bytes()),
+            "503 5.5.1 bad sequence of commands\r\n"
+        );
+        assert_eq!((begun.session.state(), begun.session.identity()), (Phase::Transaction, None));
+    }
     let pipelined = plain("", "tim", "wrong") + "MAIL FROM:<a@b>\r\n";
     let mut other = Conversation::new(support::config_with_auth(Protocol::Submission), Host::new(&["<a@b>"]));
     other.hello();
