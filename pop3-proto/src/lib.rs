@@ -199,7 +199,7 @@ pub use error::{Error, ParseError, ParseErrorKind, PeerError, Rejection, UsageEr
 pub use limits::{Limits, Timeouts};
 pub use response::{Expiry, Refusal, ResponseCode};
 #[cfg(feature = "server")]
-pub use server::{Server, ServerBuilder};
+pub use server::{Retrieved, Server, ServerBuilder};
 pub use session::{
     Answer, Authenticated, Config, Event, Maildrop, MaildropFull, RawHeader, ServerSession, SessionState, Utf8Support,
 };

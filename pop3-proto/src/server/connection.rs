@@ -17,6 +17,8 @@ use tokio::net::TcpStream;
 use super::Shared;
 use super::error::refusal;
 use super::maildrop::Held;
+use super::raw_header::has_raw_header;
+use super::retrieved::Untold;
 use crate::error::{Error, UsageError};
 use crate::grammar::ResponseText;
 use crate::response::{Refusal, ResponseCode};
@@ -77,10 +79,12 @@ pub(super) async fn serve_link<S: MailStore, A: Authenticator>(
         driver: Driver::new(link, shared.driver, shutdown),
         session: ServerSession::new(shared.config.clone()),
         held: None,
+        untold: Untold::default(),
     };
     let ended = connection.converse().await;
-    // The client may come back at once, so the maildrop is let go before the farewell is waited for.
+    // The client may come back at once, so the maildrop is let go before anything is waited for.
     connection.held = None;
+    connection.tell_retrieved().await;
     match ended {
         Ok(()) => connection.driver.close().await,
         Err(error @ (Broken::Store(_) | Broken::ShortMessage | Broken::Usage(_) | Broken::NoCertificate)) => {
@@ -129,6 +133,8 @@ struct Connection<'a, S: MailStore, A> {
     driver: Driver,
     session: ServerSession,
     held: Option<Held<S::Account>>,
+    /// What RETR has sent and the host has not been told.
+    untold: Untold,
 }
 
 impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
@@ -161,6 +167,9 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
                 Event::Retrieve { key, size, .. } => {
                     if self.send(key, size).await? {
                         self.mark_seen(key).await;
+                        if Uid::new(key).is_some_and(|uid| self.untold.push(uid)) {
+                            self.tell_retrieved().await;
+                        }
                     }
                 }
                 Event::Top { key, size, .. } => {
@@ -181,15 +190,33 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     }
 
     async fn log_in(&mut self, who: Authenticated) -> Result<(), Broken> {
-        let Shared { store, with_lease, config, .. } = self.shared;
+        let Shared { store, with_lease, config, logins, expiry, .. } = self.shared;
+        // Of somebody who has proved who they are: to anybody else it would tell who has an account (RFC 2449 §8.1.1).
+        if let Some(Err(left)) = logins.as_ref().map(|logins| logins.claim(&who.account)) {
+            tracing::info!(peer = %self.peer, account = %who.account, ?left, "POP3 login too early");
+            let words = ResponseText::literal("too early, minimum time between logins has not passed");
+            return self.answer(Refusal::new(words).with_code(ResponseCode::LoginDelay));
+        }
         match Held::open(store, &who.account, *with_lease, config.limits().maildrop_entries).await {
             Ok((held, maildrop)) => {
                 tracing::info!(peer = %self.peer, account = %who.account, messages = maildrop.len(), "POP3 login");
+                self.untold = Untold::of(who.account.clone(), held.uid_validity);
                 self.held = Some(held);
+                let mut maildrop = maildrop;
+                if let Some(expiry) = expiry {
+                    maildrop = maildrop.with_expiry(expiry.of(&who.account));
+                }
+                if let Some(logins) = logins {
+                    maildrop = maildrop.with_login_interval(logins.of(&who.account));
+                    logins.granted(&who.account);
+                }
                 self.answer(maildrop)
             }
             Err(error) => {
                 tracing::warn!(peer = %self.peer, account = %who.account, %error, "POP3 maildrop not opened");
+                if let Some(logins) = logins {
+                    logins.give_back(&who.account);
+                }
                 self.answer(refusal(&error))
             }
         }
@@ -198,6 +225,22 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     /// Sends a message as it is read: no more of it stands in memory than a chunk and the output. No lock is held, so a
     /// slow reader is in nobody's way. Answers whether it was sent.
     async fn send(&mut self, key: u32, size: u64) -> Result<bool, Broken> {
+        if self.session.must_refuse_raw_header()
+            && let (Some(held), Some(uid)) = (&self.held, Uid::new(key))
+        {
+            let refused = match has_raw_header(&held.account, &held.inbox, uid).await {
+                Ok(false) => None,
+                Ok(true) => {
+                    let words = ResponseText::literal("message has UTF-8 in its header, which needs UTF8 mode");
+                    Some(Refusal::new(words).with_code(ResponseCode::Utf8))
+                }
+                Err(error) => Some(refusal(&error)),
+            };
+            if let Some(refused) = refused {
+                self.answer(refused)?;
+                return Ok(false);
+            }
+        }
         let opened = match (&self.held, Uid::new(key)) {
             (Some(held), Some(uid)) => held.account.open_body(&held.inbox, uid, ByteRange::WHOLE).await,
             _ => Err(ErrorKind::Expunged.into()),
@@ -232,6 +275,10 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         Ok(true)
     }
 
+    async fn tell_retrieved(&mut self) {
+        self.untold.tell(self.shared.retrieved.as_ref()).await;
+    }
+
     async fn mark_seen(&mut self, key: u32) {
         let (true, Some(held), Some(uid)) = (self.shared.mark_seen, &self.held, Uid::new(key)) else { return };
         let seen = FlagChange::Add([SystemFlag::Seen].into_iter().collect::<Flags>());
@@ -247,6 +294,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     /// is done (attack row C7). The maildrop is free before the client hears of it.
     async fn quit(&mut self, delete: Vec<u32>) -> Result<(), Broken> {
         let held = self.held.take();
+        let marked: UidSet = delete.iter().copied().filter_map(Uid::new).collect();
         let removed = match held {
             Some(held) if !delete.is_empty() => match tokio::spawn(held.remove(delete)).await {
                 Ok(removed) => removed,
@@ -255,7 +303,10 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
             _ => Ok(()),
         };
         match removed {
-            Ok(()) => self.answer(Answer::ok()),
+            Ok(()) => {
+                self.untold.forget(&marked);
+                self.answer(Answer::ok())
+            }
             Err(error) => {
                 tracing::error!(peer = %self.peer, %error, "POP3 deletions not carried out");
                 let code = if error.is_retryable() { ResponseCode::SysTemp } else { ResponseCode::SysPerm };

@@ -6,19 +6,30 @@
 
 mod connection;
 mod error;
+mod login_interval;
 mod maildrop;
+mod own;
+mod raw_header;
+mod retrieved;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::BoxFuture;
 use mail_wire::io::{DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
 use mail_wire::sasl::{Mechanism, SaslConfig};
-use mailstore_traits::{Authenticator, MailStore};
+use mailstore_traits::{AccountId, Authenticator, MailStore};
 use tokio::net::TcpListener;
 
 use crate::limits::{Limits, Timeouts};
-use crate::session::Config;
+use crate::response::Expiry;
+use crate::session::{Config, Utf8Support};
+use login_interval::LoginIntervals;
+use own::Own;
+use retrieved::Hook;
+pub use retrieved::Retrieved;
 
 /// A POP3 server. A clone is the same server; one can serve several listeners.
 #[derive(Debug)]
@@ -43,6 +54,9 @@ struct Shared<S, A> {
     proxy_protocol: bool,
     with_lease: bool,
     mark_seen: bool,
+    expiry: Option<Own<Expiry>>,
+    logins: Option<LoginIntervals>,
+    retrieved: Option<Hook>,
     store: S,
     authenticator: A,
 }
@@ -58,6 +72,11 @@ impl Server<(), ()> {
             proxy_protocol: false,
             with_lease: true,
             mark_seen: false,
+            utf8: Utf8Support::default(),
+            expire: None,
+            login_interval: None,
+            implementation: None,
+            retrieved: None,
             sasl: None,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
@@ -77,6 +96,11 @@ pub struct ServerBuilder {
     proxy_protocol: bool,
     with_lease: bool,
     mark_seen: bool,
+    utf8: Utf8Support,
+    expire: Option<(Expiry, Option<Own<Expiry>>)>,
+    login_interval: Option<(Duration, Option<Own<Duration>>)>,
+    implementation: Option<String>,
+    retrieved: Option<Hook>,
     sasl: Option<SaslConfig>,
     limits: Limits,
     timeouts: Timeouts,
@@ -133,6 +157,68 @@ impl ServerBuilder {
         self
     }
 
+    /// Whether UTF8 is offered, and what happens to messages with raw UTF-8 in their header without it (RFC 6856).
+    /// [`Utf8Support::Substitute`], unless it is said.
+    #[must_use]
+    pub fn utf8(mut self, support: Utf8Support) -> Self {
+        self.utf8 = support;
+        self
+    }
+
+    /// How long messages stay, which CAPA then tells (EXPIRE, RFC 2449 §6.7). It is the host's promise, and the host's to
+    /// keep: this server removes nothing but what DELE has marked. Nothing is told unless it is said.
+    #[must_use]
+    pub fn expire(mut self, expiry: Expiry) -> Self {
+        self.expire = Some((expiry, None));
+        self
+    }
+
+    /// As [`expire`](Self::expire), where it differs by account: `least` is the shortest that anybody has, which CAPA tells
+    /// before the login, and `own` says what one account has, which CAPA tells after it.
+    #[must_use]
+    pub fn expire_by(mut self, least: Expiry, own: impl Fn(&AccountId) -> Expiry + Send + Sync + 'static) -> Self {
+        self.expire = Some((least, Some(Own::new(own))));
+        self
+    }
+
+    /// How long an account has to wait after a login for the next one, which is refused with `[LOGIN-DELAY]` before that
+    /// (RFC 2449 §6.5), in whichever listener of this server. CAPA tells it. Nobody waits unless it is said. A login that
+    /// finds its maildrop held by another session costs nothing.
+    #[must_use]
+    pub fn login_interval(mut self, interval: Duration) -> Self {
+        self.login_interval = Some((interval, None));
+        self
+    }
+
+    /// As [`login_interval`](Self::login_interval), where it differs by account: `longest` is what CAPA tells before the
+    /// login, and no account waits longer, whatever `own` says.
+    #[must_use]
+    pub fn login_interval_by(
+        mut self,
+        longest: Duration,
+        own: impl Fn(&AccountId) -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.login_interval = Some((longest, Some(Own::new(own))));
+        self
+    }
+
+    /// What CAPA calls the server, after the login only (IMPLEMENTATION, RFC 2449 §6.9). Nothing unless it is said: a
+    /// version tells an attacker what to try (attack row R7).
+    #[must_use]
+    pub fn implementation(mut self, implementation: &str) -> Self {
+        self.implementation = Some(implementation.to_owned());
+        self
+    }
+
+    /// Whom to tell which messages RETR has sent whole: for a policy like "leave a copy for 14 days", which counts from
+    /// there. What DELE has marked is not told when QUIT has removed it. A session waits for the hook at its end and after
+    /// every 256 messages; a process that dies may have told less than it has sent, never more.
+    #[must_use]
+    pub fn on_retrieved(mut self, hook: impl Fn(Retrieved) -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+        self.retrieved = Some(Hook::new(hook));
+        self
+    }
+
     /// What SASL exchanges are given, the key for decoy salts above all. A key that lasts as long as the process, unless
     /// it is said; with SCRAM keep one with the passwords ([`SaslConfig::new`]).
     #[must_use]
@@ -184,12 +270,29 @@ impl ServerBuilder {
             Mechanism::OauthBearer | Mechanism::Xoauth2 => authenticator.tokens(),
             _ => false,
         });
-        let config = Config::new(&self.host_name, Arc::new(self.sasl.unwrap_or_else(SaslConfig::from_os_random)))
+        let mut config = Config::new(&self.host_name, Arc::new(self.sasl.unwrap_or_else(SaslConfig::from_os_random)))
             .with_limits(self.limits)
             .with_timeouts(self.timeouts)
             .with_mechanisms(mechanisms)
             .with_start_tls(self.tls.is_some() && !self.implicit_tls)
-            .with_insecure_login(self.allow_insecure_login);
+            .with_insecure_login(self.allow_insecure_login)
+            .with_utf8(self.utf8);
+        if let Some(implementation) = &self.implementation {
+            config = config.with_implementation(implementation);
+        }
+        let mut expiry = None;
+        if let Some((least, own)) = self.expire {
+            config = if own.is_some() { config.with_expire_by_user(least) } else { config.with_expire(least) };
+            expiry = own;
+        }
+        let mut logins = None;
+        if let Some((interval, own)) = self.login_interval {
+            config = match own {
+                Some(_) => config.with_login_interval_by_user(interval),
+                None => config.with_login_interval(interval),
+            };
+            logins = Some(LoginIntervals::new(interval, own, config.limits().login_intervals));
+        }
         // In TLS from the first octet on there is nobody who could read it.
         let busy = if self.implicit_tls { &b""[..] } else { b"-ERR [SYS/TEMP] too many connections\r\n" };
         Server {
@@ -202,6 +305,9 @@ impl ServerBuilder {
                 proxy_protocol: self.proxy_protocol,
                 with_lease: self.with_lease,
                 mark_seen: self.mark_seen,
+                expiry,
+                logins,
+                retrieved: self.retrieved,
                 store,
                 authenticator,
             }),
