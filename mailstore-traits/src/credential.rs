@@ -90,6 +90,32 @@ impl ScramKeys {
     }
 }
 
+/// The certificate that a client showed in the TLS handshake, and that was verified there: its own one, in DER.
+///
+/// Whose it is, is not read out of it here (attack row A9): a name that is empty, or missing, or somebody else's in another
+/// field, is the host's to judge, by the whole certificate, its key or its fingerprint.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ClientCertificate(Arc<[u8]>);
+
+impl ClientCertificate {
+    /// A certificate in DER. Only one that a handshake has verified is to be put in here.
+    pub fn from_der(der: impl Into<Arc<[u8]>>) -> Self {
+        Self(der.into())
+    }
+
+    /// Its octets, in DER.
+    pub fn der(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientCertificate {
+    /// Its size only: a certificate fills a page and may hold somebody's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientCertificate({} octets)", self.0.len())
+    }
+}
+
 /// A question that a login asks of the host, as plain data: what `mail_wire::sasl` puts into `Need`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -115,6 +141,40 @@ pub enum CredentialQuery {
         /// The token.
         token: Secret<String>,
     },
+    /// Whose certificate is this, and may they be whom they want to be? (EXTERNAL, RFC 4422 appendix A.) One question, for
+    /// a certificate may stand for several accounts, between which `requested` chooses.
+    Certificate {
+        /// What the client showed in the handshake.
+        certificate: ClientCertificate,
+        /// Whom the client wants to be; `None` to be whoever the certificate stands for.
+        requested: Option<UserName>,
+    },
+    /// May somebody come in who does not say who they are? (ANONYMOUS, RFC 4505.)
+    Anonymous {
+        /// What they leave behind: an address, or any word, of 255 characters at the most, without control characters.
+        /// It proves nothing, and belongs in a log at the most.
+        trace: Option<String>,
+    },
+    /// Is this the HMAC-MD5 of the challenge, keyed with the user's secret? (CRAM-MD5, RFC 2195.) Only a host that keeps
+    /// the secret itself can tell; `mail_wire::sasl::cram_md5::matches` then does.
+    CramMd5 {
+        /// Who says they are somebody.
+        user: UserName,
+        /// What they were asked, as it was sent but for its base64.
+        challenge: String,
+        /// What they say to prove it.
+        digest: [u8; 16],
+    },
+    /// Is this the MD5 of the timestamp and, behind it, the user's secret? (POP3's APOP, RFC 1939 §7.) Only a host that keeps
+    /// the secret itself can tell; `mail_wire::sasl::apop::matches` then does.
+    Apop {
+        /// Who says they are somebody.
+        user: UserName,
+        /// The timestamp of the greeting, with its angle brackets.
+        timestamp: String,
+        /// What they say to prove it.
+        digest: [u8; 16],
+    },
     /// May the one who has proved to be `authenticated` act as `requested`? (Attack row A3.)
     Authorize {
         /// Who it is.
@@ -128,7 +188,7 @@ pub enum CredentialQuery {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CredentialAnswer {
-    /// Yes, and this is the account. Answers a password, a token, an authorisation.
+    /// Yes, and this is the account. Answers every question but the one for SCRAM keys.
     Accepted(AccountId),
     /// The user's SCRAM keys. Answers a question for them only.
     ScramKeys(ScramKeys),
@@ -174,6 +234,56 @@ pub trait Authenticator: Clone + Send + Sync + 'static {
         ready(Ok(None))
     }
 
+    /// The account that the certificate stands for and, where one is requested, that goes by that name. The certificate has
+    /// been verified against the roots that the listener trusts; nothing says that those issue to this host's users alone,
+    /// and so **nobody is let in unless the host has a mapping of its own** for this very certificate (attack row A9).
+    ///
+    /// Only called if [`certificates`](Self::certificates) is true.
+    fn verify_certificate(
+        &self,
+        certificate: &ClientCertificate,
+        requested: Option<&UserName>,
+    ) -> impl Future<Output = Result<Option<AccountId>>> + Send {
+        let _ = (certificate, requested);
+        ready(Ok(None))
+    }
+
+    /// The account that those share who do not say who they are.
+    ///
+    /// Only called if [`anonymous`](Self::anonymous) is true.
+    fn admit_anonymous(&self, trace: Option<&str>) -> impl Future<Output = Result<Option<AccountId>>> + Send {
+        let _ = trace;
+        ready(Ok(None))
+    }
+
+    /// The account of that user, if `digest` is the HMAC-MD5 of `challenge` with a secret of theirs
+    /// (`mail_wire::sasl::cram_md5::matches` tells).
+    ///
+    /// Only called if [`cram_md5`](Self::cram_md5) is true.
+    fn check_cram_md5(
+        &self,
+        user: &UserName,
+        challenge: &str,
+        digest: &[u8; 16],
+    ) -> impl Future<Output = Result<Option<AccountId>>> + Send {
+        let _ = (user, challenge, digest);
+        ready(Ok(None))
+    }
+
+    /// The account of that user, if `digest` is the MD5 of `timestamp` and a secret of theirs
+    /// (`mail_wire::sasl::apop::matches` tells).
+    ///
+    /// Only called if [`apop`](Self::apop) is true.
+    fn check_apop(
+        &self,
+        user: &UserName,
+        timestamp: &str,
+        digest: &[u8; 16],
+    ) -> impl Future<Output = Result<Option<AccountId>>> + Send {
+        let _ = (user, timestamp, digest);
+        ready(Ok(None))
+    }
+
     /// The account that `requested` names, if the one who has logged in may act as it. Not asked when the client asks
     /// to act as the very name that it logged in with. Refuses unless the host says otherwise.
     fn authorize(
@@ -185,13 +295,46 @@ pub trait Authenticator: Clone + Send + Sync + 'static {
         ready(Ok(None))
     }
 
-    /// Whether [`scram_keys`](Self::scram_keys) is carried out; the servers offer SCRAM only then.
+    /// Whether [`scram_keys`](Self::scram_keys) is carried out for SHA-256; the servers offer SCRAM-SHA-256, and
+    /// SCRAM-SHA-256-PLUS, only then.
     fn scram(&self) -> bool {
+        false
+    }
+
+    /// Whether [`scram_keys`](Self::scram_keys) is carried out for SHA-1 too; the servers offer SCRAM-SHA-1, and
+    /// SCRAM-SHA-1-PLUS, only then. For old clients: SHA-256 is what to have (RFC 7677 §1).
+    fn scram_sha1(&self) -> bool {
         false
     }
 
     /// Whether [`verify_token`](Self::verify_token) is carried out; the servers offer OAUTHBEARER and XOAUTH2 only then.
     fn tokens(&self) -> bool {
+        false
+    }
+
+    /// Whether [`verify_certificate`](Self::verify_certificate) is carried out; the servers offer EXTERNAL only then, and
+    /// only to clients that have shown a certificate.
+    fn certificates(&self) -> bool {
+        false
+    }
+
+    /// Whether [`admit_anonymous`](Self::admit_anonymous) is carried out; the servers offer ANONYMOUS only then. Think
+    /// twice: by SMTP, who has logged in may be allowed what strangers are not.
+    fn anonymous(&self) -> bool {
+        false
+    }
+
+    /// Whether [`check_cram_md5`](Self::check_cram_md5) is carried out; the servers offer CRAM-MD5 only then. It wants
+    /// secrets that are kept as they are, and who steals those has them all; what is heard on the wire can be guessed at
+    /// faster than anything else here. SCRAM and PLAIN over TLS are both better.
+    fn cram_md5(&self) -> bool {
+        false
+    }
+
+    /// Whether [`check_apop`](Self::check_apop) is carried out; a POP3 server offers APOP only then (attack row A14). All
+    /// that is said of [`cram_md5`](Self::cram_md5) is true of it, and MD5 without HMAC gives away secrets to whoever can
+    /// choose the timestamps (CVE-2007-1558).
+    fn apop(&self) -> bool {
         false
     }
 
@@ -204,6 +347,14 @@ pub trait Authenticator: Clone + Send + Sync + 'static {
                 CredentialQuery::Authorize { authenticated, requested } => {
                     self.authorize(authenticated, requested).await
                 }
+                CredentialQuery::Certificate { certificate, requested } => {
+                    self.verify_certificate(certificate, requested.as_ref()).await
+                }
+                CredentialQuery::Anonymous { trace } => self.admit_anonymous(trace.as_deref()).await,
+                CredentialQuery::CramMd5 { user, challenge, digest } => {
+                    self.check_cram_md5(user, challenge, digest).await
+                }
+                CredentialQuery::Apop { user, timestamp, digest } => self.check_apop(user, timestamp, digest).await,
                 CredentialQuery::ScramKeys { user, hash } => {
                     return match self.scram_keys(user, *hash).await {
                         Ok(Some(keys)) => CredentialAnswer::ScramKeys(keys),

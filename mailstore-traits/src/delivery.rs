@@ -1,8 +1,13 @@
 //! Putting messages into mailboxes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use crate::{AccountId, Flags, MailboxId, MailboxName, MessageDigest, ModSeq, Timestamp, Uid, UidValidity};
+use crate::{
+    AccountId, Envelope, EnvelopeRecipient, Flags, MailboxId, MailboxName, MessageDigest, ModSeq, Timestamp, Uid,
+    UidValidity,
+};
 
 /// What is known of a message's size before it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,12 +55,24 @@ pub struct Target {
     pub prefix: Bytes,
     /// The digest of prefix and blob; the blob's own if `None`.
     pub digest: Option<MessageDigest>,
+    /// What the sender said of the message; `None` where it came without an envelope.
+    pub envelope: Option<Arc<Envelope>>,
+    /// The recipients that lead to this mailbox, with what the sender said of each.
+    pub recipients: Vec<EnvelopeRecipient>,
 }
 
 impl Target {
     /// The account's INBOX, with nothing in front.
     pub fn inbox(account: AccountId) -> Self {
-        Self { account, mailbox: TargetMailbox::Inbox, flags: Flags::new(), prefix: Bytes::new(), digest: None }
+        Self {
+            account,
+            mailbox: TargetMailbox::Inbox,
+            flags: Flags::new(),
+            prefix: Bytes::new(),
+            digest: None,
+            envelope: None,
+            recipients: Vec::new(),
+        }
     }
 
     /// Another mailbox of the account.
@@ -77,6 +94,20 @@ impl Target {
     pub fn with_prefix(mut self, prefix: Bytes, digest: Option<MessageDigest>) -> Self {
         self.prefix = prefix;
         self.digest = digest;
+        self
+    }
+
+    /// With what the sender said of the message.
+    #[must_use]
+    pub fn with_envelope(mut self, envelope: Arc<Envelope>) -> Self {
+        self.envelope = Some(envelope);
+        self
+    }
+
+    /// With one more recipient that leads here.
+    #[must_use]
+    pub fn with_recipient(mut self, recipient: EnvelopeRecipient) -> Self {
+        self.recipients.push(recipient);
         self
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use crate::{
-    AccountId, Authenticator, Directory, Recipient, Resolution, Result, ScramHash, ScramKeys, Secret, UserName,
+    AccountId, Authenticator, ClientCertificate, Directory, Recipient, Resolution, Result, ScramHash, ScramKeys,
+    Secret, UserName,
 };
 
 /// Any [`Authenticator`]. A clone is the same one.
@@ -51,8 +52,31 @@ trait ErasedAuthenticator: Send + Sync {
         authenticated: &'a AccountId,
         requested: &'a UserName,
     ) -> BoxFuture<'a, Result<Option<AccountId>>>;
+    fn verify_certificate<'a>(
+        &'a self,
+        certificate: &'a ClientCertificate,
+        requested: Option<&'a UserName>,
+    ) -> BoxFuture<'a, Result<Option<AccountId>>>;
+    fn admit_anonymous<'a>(&'a self, trace: Option<&'a str>) -> BoxFuture<'a, Result<Option<AccountId>>>;
+    fn check_cram_md5<'a>(
+        &'a self,
+        user: &'a UserName,
+        challenge: &'a str,
+        digest: &'a [u8; 16],
+    ) -> BoxFuture<'a, Result<Option<AccountId>>>;
+    fn check_apop<'a>(
+        &'a self,
+        user: &'a UserName,
+        timestamp: &'a str,
+        digest: &'a [u8; 16],
+    ) -> BoxFuture<'a, Result<Option<AccountId>>>;
     fn scram(&self) -> bool;
+    fn scram_sha1(&self) -> bool;
     fn tokens(&self) -> bool;
+    fn certificates(&self) -> bool;
+    fn anonymous(&self) -> bool;
+    fn cram_md5(&self) -> bool;
+    fn apop(&self) -> bool;
 }
 
 impl<T: Authenticator> ErasedAuthenticator for Erased<T> {
@@ -84,8 +108,58 @@ impl<T: Authenticator> ErasedAuthenticator for Erased<T> {
         Box::pin(self.0.authorize(authenticated, requested))
     }
 
+    fn verify_certificate<'a>(
+        &'a self,
+        certificate: &'a ClientCertificate,
+        requested: Option<&'a UserName>,
+    ) -> BoxFuture<'a, Result<Option<AccountId>>> {
+        Box::pin(self.0.verify_certificate(certificate, requested))
+    }
+
+    fn admit_anonymous<'a>(&'a self, trace: Option<&'a str>) -> BoxFuture<'a, Result<Option<AccountId>>> {
+        Box::pin(self.0.admit_anonymous(trace))
+    }
+
+    fn check_cram_md5<'a>(
+        &'a self,
+        user: &'a UserName,
+        challenge: &'a str,
+        digest: &'a [u8; 16],
+    ) -> BoxFuture<'a, Result<Option<AccountId>>> {
+        Box::pin(self.0.check_cram_md5(user, challenge, digest))
+    }
+
+    fn check_apop<'a>(
+        &'a self,
+        user: &'a UserName,
+        timestamp: &'a str,
+        digest: &'a [u8; 16],
+    ) -> BoxFuture<'a, Result<Option<AccountId>>> {
+        Box::pin(self.0.check_apop(user, timestamp, digest))
+    }
+
     fn scram(&self) -> bool {
         self.0.scram()
+    }
+
+    fn scram_sha1(&self) -> bool {
+        self.0.scram_sha1()
+    }
+
+    fn certificates(&self) -> bool {
+        self.0.certificates()
+    }
+
+    fn anonymous(&self) -> bool {
+        self.0.anonymous()
+    }
+
+    fn cram_md5(&self) -> bool {
+        self.0.cram_md5()
+    }
+
+    fn apop(&self) -> bool {
+        self.0.apop()
     }
 
     fn tokens(&self) -> bool {
@@ -110,8 +184,48 @@ impl Authenticator for DynAuthenticator {
         self.0.authorize(authenticated, requested).await
     }
 
+    async fn verify_certificate(
+        &self,
+        certificate: &ClientCertificate,
+        requested: Option<&UserName>,
+    ) -> Result<Option<AccountId>> {
+        self.0.verify_certificate(certificate, requested).await
+    }
+
+    async fn admit_anonymous(&self, trace: Option<&str>) -> Result<Option<AccountId>> {
+        self.0.admit_anonymous(trace).await
+    }
+
+    async fn check_cram_md5(&self, user: &UserName, challenge: &str, digest: &[u8; 16]) -> Result<Option<AccountId>> {
+        self.0.check_cram_md5(user, challenge, digest).await
+    }
+
+    async fn check_apop(&self, user: &UserName, timestamp: &str, digest: &[u8; 16]) -> Result<Option<AccountId>> {
+        self.0.check_apop(user, timestamp, digest).await
+    }
+
     fn scram(&self) -> bool {
         self.0.scram()
+    }
+
+    fn scram_sha1(&self) -> bool {
+        self.0.scram_sha1()
+    }
+
+    fn certificates(&self) -> bool {
+        self.0.certificates()
+    }
+
+    fn anonymous(&self) -> bool {
+        self.0.anonymous()
+    }
+
+    fn cram_md5(&self) -> bool {
+        self.0.cram_md5()
+    }
+
+    fn apop(&self) -> bool {
+        self.0.apop()
     }
 
     fn tokens(&self) -> bool {

@@ -62,6 +62,7 @@ mod delivery;
 mod directory;
 mod dyn_host;
 mod dyn_store;
+mod envelope;
 mod error;
 mod features;
 mod flag;
@@ -81,12 +82,14 @@ mod uid_set;
 pub use account::{AccountId, Actor};
 pub use changes::{Changed, Changes};
 pub use credential::{
-    Authenticator, CredentialAnswer, CredentialQuery, InvalidUserName, ScramHash, ScramKeyPair, ScramKeys, UserName,
+    Authenticator, ClientCertificate, CredentialAnswer, CredentialQuery, InvalidUserName, ScramHash, ScramKeyPair,
+    ScramKeys, UserName,
 };
 pub use delivery::{Mode, Placed, Placement, SizeHint, Target, TargetMailbox};
 pub use directory::{AtomicDomain, Destination, Directory, Recipient, Resolution};
 pub use dyn_host::{DynAuthenticator, DynDirectory};
 pub use dyn_store::{DynAccount, DynBlob, DynStage, DynStore};
+pub use envelope::{BodyKind, Envelope, EnvelopeParameter, EnvelopeRecipient, Notify, Returned};
 pub use error::{ErrorKind, Result, StoreError};
 pub use features::StoreFeatures;
 pub use flag::{Flag, FlagChange, FlagOutcome, Flags, InvalidKeyword, Keyword, SystemFlag};

@@ -46,6 +46,8 @@ pub enum ParseErrorKind {
     End,
     /// RFC 4954 §4, the name of a SASL mechanism.
     Mechanism,
+    /// RFC 3030 §2, `chunk-size`.
+    ChunkSize,
     /// RFC 3461 §4, `xtext`.
     Xtext,
     /// RFC 5321 §4.2, `Reply-code`.
@@ -72,6 +74,7 @@ impl fmt::Display for ParseErrorKind {
             Self::Argument => "an argument",
             Self::End => "the end of the command",
             Self::Mechanism => "a mechanism's name",
+            Self::ChunkSize => "a chunk's size in octets",
             Self::Xtext => "xtext",
             Self::ReplyCode => "a reply code",
             Self::Text => "printable text",

@@ -76,6 +76,29 @@ async fn a_message_comes_in_octet_for_octet_behind_its_trace_fields() {
 }
 
 #[tokio::test]
+async fn a_message_comes_in_chunks_and_one_that_cannot_be_kept_is_refused_at_its_first() {
+    let (store, running) = faulty().await;
+    let mut client = eve(&running).await;
+    client.says("MAIL FROM:<eve@example.net>", "250 ").await;
+    client.says("RCPT TO:<ada@example.org>", "250 ").await;
+    client.send(b"BDAT 20\r\nSubject: dots\r\n\r\n..\rBDAT 4\r\n\n.\r\nBDAT 3 LAST\r\n.\r\n").await;
+    assert_eq!(client.reply().await, "250 2.0.0 20 octets received\r\n");
+    assert_eq!(client.reply().await, "250 2.0.0 4 octets received\r\n");
+    assert_eq!(client.reply().await, "250 2.0.0 message accepted\r\n");
+    let messages = inbox(&store.inner, "ada@example.org").await;
+    assert_eq!(content(&messages[0].1), b"Subject: dots\r\n\r\n..\r\n.\r\n.\r\n");
+
+    *store.faults.write.lock().unwrap() = Some(ErrorKind::OverQuota);
+    client.says("MAIL FROM:<eve@example.net>", "250 ").await;
+    client.says("RCPT TO:<ada@example.org>", "250 ").await;
+    client.send(b"BDAT 5\r\nx\r\n\r\nBDAT 8 LAST\r\nNOOP\r\n\r\n").await;
+    assert!(client.reply().await.starts_with("452 4.2.2 "));
+    assert!(client.reply().await.starts_with("503 "));
+    client.says("RSET", "250 ").await;
+    assert_eq!(inbox(&store.inner, "ada@example.org").await.len(), 1);
+}
+
+#[tokio::test]
 async fn many_messages_come_by_one_connection_and_a_large_one_in_pieces() {
     let store = memory();
     let running = start(Server::builder("mail.example.org").build(store.clone())).await;
@@ -343,9 +366,9 @@ async fn a_proxy_says_whose_connection_it_is() {
     let store = memory();
     let running = start(Server::builder("mail.example.org").proxy_protocol(true).build(store.clone())).await;
     let mut client = Client::new(TcpStream::connect(("127.0.0.1", running.port)).await.unwrap());
-    client.send(b"PROXY TCP4 192.0.2.77 198.51.100.1 56324 25\r\nEHLO c.example.net\r\n").await;
+    client.send(b"PROXY TCP4 192.0.2.77 198.51.100.1 56324 25\r\n").await;
     assert!(client.reply().await.starts_with("220 "));
-    assert!(client.reply().await.starts_with("250-"));
+    client.says("EHLO c.example.net", "250-").await;
     client.begin(&["ada@example.org"], b"x\r\n.\r\n").await;
     assert!(client.reply().await.starts_with("250 "));
     let messages = inbox(&store, "ada@example.org").await;

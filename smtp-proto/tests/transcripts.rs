@@ -102,6 +102,7 @@ impl Story {
                 extensions.enhanced_status_codes = false;
                 extensions.smtp_utf8 = false;
                 extensions.size = false;
+                extensions.chunking = false;
             }
             _ => panic!("{key}"),
         }

@@ -4,31 +4,10 @@
 //! is the whole defence against SMTP smuggling: if another server takes LF `.` CRLF for the end and this one does not (or
 //! the other way round), a second message hides in the first (attack rows S1 to S3, S6).
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
-/// What to do with a CR or LF that stands alone in the data, which RFC 5321 §2.3.8 forbids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum LineEndPolicy {
-    /// Make a CRLF of it, and do not let it take part in the end of data: legitimate mail is not lost, and what is
-    /// passed on means the same to everybody.
-    #[default]
-    Normalize,
-    /// Read to the end of the data, and refuse the message.
-    Reject,
-}
-
-/// What was wrong with the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub struct Faults {
-    /// A CR stood without an LF behind it.
-    pub bare_cr: bool,
-    /// An LF stood without a CR before it.
-    pub bare_lf: bool,
-    /// There was a NUL, which no policy lets pass (RFC 5321 §4.5.2 knows only text; attack row S3).
-    pub nul: bool,
-}
+pub use crate::line_ends::{Faults, LineEndPolicy};
+use crate::stretch::{Stretch, Stretches};
 
 /// What comes out of a [`DotDecoder`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,144 +25,32 @@ pub enum Decoded {
 /// of a kilobyte and more in which nothing has to be altered are slices of the input; shorter ones are joined by copying,
 /// so that a message of many short stretches does not make an event of each.
 #[derive(Debug, Clone)]
-pub struct DotDecoder {
-    policy: LineEndPolicy,
-    at: Position,
-    faults: Faults,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Position {
-    /// Behind a CRLF, or before the first octet: the only place where a dot means something.
-    LineStart,
-    MidLine,
-    Ended,
-}
-
-/// The next thing in the input.
-enum Piece {
-    /// So many octets that pass as they are, and where they lead.
-    Run(usize, Position),
-    /// A dot that was put in front of a line.
-    Dot,
-    /// A CR or LF that stands alone.
-    BareCr,
-    BareLf,
-    Nul,
-    End,
-    /// It cannot be known yet.
-    Undecided,
-}
-
-/// A stretch this long is worth a slice that keeps its read buffer alive.
-const WORTH_A_SLICE: usize = 1024;
-/// Short stretches are joined up to this many octets.
-const JOINED: usize = 4096;
+pub struct DotDecoder(Stretches<true>);
 
 impl DotDecoder {
     /// A decoder at the first octet behind the line that began the data.
     pub const fn new(policy: LineEndPolicy) -> Self {
-        Self { policy, at: Position::LineStart, faults: Faults { bare_cr: false, bare_lf: false, nul: false } }
+        Self(Stretches::new(policy))
     }
 
     /// Takes octets off the front of `input`. `None` means: more, please; after [`Decoded::End`] it is all that comes,
     /// and what follows the end stays in `input`.
     #[allow(clippy::should_implement_trait, reason = "it needs the input")]
     pub fn next(&mut self, input: &mut BytesMut) -> Option<Decoded> {
-        let mut joined = BytesMut::new();
-        while joined.len() < JOINED {
-            match self.piece(input) {
-                Piece::Run(len, to) if self.is_refused() => {
-                    input.advance(len);
-                    self.at = to;
-                }
-                Piece::Run(len, to) if joined.is_empty() && (len >= WORTH_A_SLICE || len == input.len()) => {
-                    self.at = to;
-                    return Some(Decoded::Octets(input.split_to(len).freeze()));
-                }
-                Piece::Run(len, _) if len >= WORTH_A_SLICE => break,
-                Piece::Run(len, to) => {
-                    joined.extend_from_slice(&input.split_to(len));
-                    self.at = to;
-                }
-                Piece::Dot => {
-                    input.advance(1);
-                    self.at = Position::MidLine;
-                }
-                Piece::BareCr => {
-                    self.faults.bare_cr = true;
-                    self.normalize(input, &mut joined);
-                }
-                Piece::BareLf => {
-                    self.faults.bare_lf = true;
-                    self.normalize(input, &mut joined);
-                }
-                Piece::Nul => {
-                    self.faults.nul = true;
-                    input.advance(1);
-                    self.at = Position::MidLine;
-                }
-                Piece::End if joined.is_empty() => {
-                    input.advance(3);
-                    self.at = Position::Ended;
-                    return Some(Decoded::End);
-                }
-                Piece::End | Piece::Undecided => break,
-            }
-        }
-        (!joined.is_empty()).then(|| Decoded::Octets(joined.freeze()))
+        self.0.next(input).map(|stretch| match stretch {
+            Stretch::Octets(octets) => Decoded::Octets(octets),
+            Stretch::End => Decoded::End,
+        })
     }
 
     /// What has been wrong with the data so far.
     pub fn faults(&self) -> Faults {
-        self.faults
+        self.0.faults()
     }
 
     /// Whether the message has to be refused at its end. From then on no more octets are given, only the end.
     pub fn is_refused(&self) -> bool {
-        let Faults { bare_cr, bare_lf, nul } = self.faults;
-        nul || (self.policy == LineEndPolicy::Reject && (bare_cr || bare_lf))
-    }
-
-    /// In place of the octet that stands alone comes a CRLF, behind which the line has *not* begun for the dot's sake.
-    fn normalize(&mut self, input: &mut BytesMut, joined: &mut BytesMut) {
-        input.advance(1);
-        self.at = Position::MidLine;
-        if !self.is_refused() {
-            joined.extend_from_slice(b"\r\n");
-        }
-    }
-
-    fn piece(&self, input: &[u8]) -> Piece {
-        match (self.at, input) {
-            (Position::Ended, _) | (_, []) => return Piece::Undecided,
-            (Position::LineStart, [b'.', b'\r', b'\n', ..]) => return Piece::End,
-            (Position::LineStart, [b'.'] | [b'.', b'\r']) => return Piece::Undecided,
-            (Position::LineStart, [b'.', ..]) => return Piece::Dot,
-            (_, [b'\n', ..]) => return Piece::BareLf,
-            (_, [0, ..]) => return Piece::Nul,
-            (_, [b'\r']) => return Piece::Undecided,
-            (_, [b'\r', b'\n', ..]) => {}
-            (_, [b'\r', ..]) => return Piece::BareCr,
-            _ => {}
-        }
-        // Whole lines, as many as come one behind the other without a dot in front or anything that stands alone.
-        let mut len = 0;
-        let mut rest = input;
-        loop {
-            let Some(at) = memchr::memchr3(b'\r', b'\n', 0, rest) else {
-                return Piece::Run(input.len(), Position::MidLine);
-            };
-            let Some((_, [b'\r', b'\n', next @ ..])) = rest.split_at_checked(at) else {
-                // Alone, or undecided: the run ends before it, and the next piece tells.
-                return Piece::Run(len + at, Position::MidLine);
-            };
-            len += at + 2;
-            rest = next;
-            if matches!(rest, [] | [b'.', ..]) {
-                return Piece::Run(len, Position::LineStart);
-            }
-        }
+        self.0.is_refused()
     }
 }
 

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`mod@line`] | lines that end in CRLF, under a ceiling |
 //! | [`dot`] | dot-stuffing in both directions |
+//! | [`line_ends`] | the same rules for line ends where a message comes in chunks |
 //! | [`base64`] | strict, as SASL wants it |
 //! | [`proxy`] | whose connection it is, when a load balancer passes it on |
 //! | [`sasl`] | logging in: PLAIN, LOGIN, SCRAM-SHA-256, OAUTHBEARER, XOAUTH2 |
@@ -32,10 +33,13 @@ pub mod dot;
 #[cfg(feature = "io")]
 pub mod io;
 pub mod line;
+pub mod line_ends;
 pub mod machine;
 pub mod proxy;
 pub mod sasl;
+mod stretch;
 
 pub use mailstore_traits::{
-    AccountId, CredentialAnswer, CredentialQuery, ScramHash, ScramKeyPair, ScramKeys, Secret, UserName,
+    AccountId, ClientCertificate, CredentialAnswer, CredentialQuery, ScramHash, ScramKeyPair, ScramKeys, Secret,
+    UserName,
 };

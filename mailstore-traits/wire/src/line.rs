@@ -69,6 +69,11 @@ impl LineReader {
         self.discarding || !input.is_empty()
     }
 
+    /// Whether what stands at the front of the input is the rest of a line that is being thrown away.
+    pub fn is_discarding(&self) -> bool {
+        self.discarding
+    }
+
     /// The first position behind a CRLF.
     fn find_line_end(&self, input: &BytesMut) -> Option<usize> {
         // The last octet that was scanned may be the CR of an LF that has just come.

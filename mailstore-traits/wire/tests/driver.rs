@@ -2,138 +2,14 @@
 #![cfg(feature = "io")]
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
+mod echo;
+
 use std::time::Duration;
 
-use bytes::BytesMut;
-use mail_wire::io::{DriveError, Driver, DriverOptions, Link, ServeOptions, Shutdown, TlsConfig, serve};
-use mail_wire::line::LineReader;
-use mail_wire::machine::{Machine, RunningTimer, Timer, Timers, TlsInfo};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use echo::{Echo, Fault, certified, driver, echo, localhost, pair, read_to_end};
+use mail_wire::io::{DriveError, ServeOptions, Shutdown, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Fault(&'static str);
-
-#[derive(Default)]
-struct Echo {
-    lines: LineReader,
-    answered: u64,
-    line_began: bool,
-    tls: Option<TlsInfo>,
-    dropped_clear_text: usize,
-    closed: bool,
-}
-
-impl Echo {
-    fn answer(&mut self, line: &[u8], out: &mut BytesMut) {
-        out.extend_from_slice(line);
-        out.extend_from_slice(b"\r\n");
-        self.answered += 1;
-    }
-}
-
-impl Machine for Echo {
-    type Event = BytesMut;
-    type Error = Fault;
-
-    fn next_event(&mut self, input: &mut BytesMut) -> Result<Option<BytesMut>, Fault> {
-        let line = self.lines.next_line(input, 64);
-        self.line_began = self.lines.is_mid_line(input);
-        match line {
-            None => Ok(None),
-            Some(Ok(line)) => Ok(Some(line)),
-            Some(Err(_)) => Err(Fault("a bad line")),
-        }
-    }
-
-    fn end_of_input(&mut self) -> Result<(), Fault> {
-        if self.line_began { Err(Fault("mid-line")) } else { Ok(()) }
-    }
-
-    fn timers(&self) -> Timers {
-        let idle = RunningTimer::new(Timer::Idle, Duration::from_secs(300), self.answered);
-        let line = RunningTimer::new(Timer::Line, Duration::from_secs(60), self.answered);
-        if self.line_began { Timers::none().with(idle).with(line) } else { Timers::none().with(idle) }
-    }
-
-    fn handle_timeout(&mut self, timer: Timer, out: &mut BytesMut) {
-        self.answer(format!("timeout {timer:?}").as_bytes(), out);
-        self.closed = true;
-    }
-
-    fn shut_down(&mut self, out: &mut BytesMut) -> bool {
-        if !self.line_began {
-            self.answer(b"going down", out);
-            self.closed = true;
-        }
-        self.closed
-    }
-
-    fn tls_started(&mut self, tls: TlsInfo, input: &mut BytesMut) {
-        self.dropped_clear_text += input.len();
-        input.clear();
-        self.tls = Some(tls);
-    }
-
-    fn is_closed(&self) -> bool {
-        self.closed
-    }
-}
-
-async fn echo(mut driver: Driver, tls: Option<TlsConfig>) -> Result<Echo, DriveError<Fault>> {
-    let mut session = Echo::default();
-    while let Some(line) = driver.next_event(&mut session).await? {
-        session.answer(&line, driver.output());
-        if let Some(tls) = &tls
-            && *line == b"STARTTLS"[..]
-        {
-            driver.start_tls(&mut session, tls).await?;
-        }
-    }
-    driver.close().await;
-    Ok(session)
-}
-
-fn pair() -> (DuplexStream, Link) {
-    let (client, server) = duplex(4096);
-    (client, Link::plain(server))
-}
-
-fn driver(link: Link, shutdown: Shutdown) -> Driver {
-    Driver::new(link, DriverOptions::default(), shutdown)
-}
-
-async fn read_to_end(client: &mut DuplexStream) -> String {
-    let mut octets = Vec::new();
-    client.read_to_end(&mut octets).await.unwrap();
-    String::from_utf8(octets).unwrap()
-}
-
-fn certified() -> (TlsConfig, TlsConnector) {
-    let made = rcgen::generate_simple_self_signed([String::from("localhost")]).unwrap();
-    let server = TlsConfig::from_pem(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(tokio_rustls::rustls::pki_types::CertificateDer::from_pem_slice(made.cert.pem().as_bytes()).unwrap())
-        .unwrap();
-    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let client = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    (server, TlsConnector::from(Arc::new(client)))
-}
-
-fn localhost() -> ServerName<'static> {
-    ServerName::try_from("localhost").unwrap()
-}
 
 #[tokio::test]
 async fn a_pipelined_group_is_answered_and_the_end_is_clean() {
@@ -286,8 +162,8 @@ async fn one_connection_too_many_is_told_so_and_a_panic_ends_only_its_own() {
     let address = listener.local_addr().unwrap();
     let (handle, shutdown) = Shutdown::channel();
     let options = ServeOptions::default().with_max_connections(2, &b"busy\r\n"[..]);
-    let serving = tokio::spawn(serve(listener, options, shutdown, |socket, _| async move {
-        let mut driver = driver(Link::plain(socket), Shutdown::never());
+    let serving = tokio::spawn(serve(listener, options, shutdown, |accepted| async move {
+        let mut driver = driver(accepted.link, Shutdown::never());
         let mut session = Echo::default();
         while let Ok(Some(line)) = driver.next_event(&mut session).await {
             assert_ne!(line[..], b"panic"[..], "as asked");

@@ -243,3 +243,25 @@ fn what_has_succeeded_has_ended() {
     assert_eq!(failure(say(&mut dialogue, "")), Failure::Rejected);
     assert_eq!(failure(dialogue.supply(CredentialAnswer::Accepted(AccountId::new("ada")))), Failure::Rejected);
 }
+
+#[test]
+fn cram_md5_asks_the_host_about_the_challenge_that_it_sent() {
+    let config = SaslConfig::new(Secret::new([7; 32]))
+        .with_nonces(|| "1896.697170952".into())
+        .with_challenge_host("postoffice.reston.mci.net");
+    let (mut dialogue, step) = Dialogue::begin(Mechanism::CramMd5, None, Arc::new(config));
+    let DialogueStep::Challenge(challenge) = step else { panic!("{step:?}") };
+    assert_eq!(challenge, "PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+");
+    let step = dialogue.line(b"dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw");
+    let DialogueStep::Need(CredentialQuery::CramMd5 { user, challenge, digest }) = step else { panic!("{step:?}") };
+    assert_eq!(user.as_str(), "tim");
+    let secret = Secret::new(String::from("tanstaaftanstaaf"));
+    assert!(mail_wire::sasl::cram_md5::matches(&secret, &challenge, &digest));
+    assert_eq!(success(dialogue.supply(CredentialAnswer::Accepted(AccountId::new("tim")))).user, Some(user));
+}
+
+#[test]
+fn sec_a14_cram_md5_takes_no_initial_response() {
+    let (_, step) = begin(Mechanism::CramMd5, Some("dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw"), &config());
+    assert_eq!(failure(step), Failure::Malformed);
+}

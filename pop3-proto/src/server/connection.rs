@@ -4,15 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use futures::StreamExt;
 use mail_wire::io::{DriveError, Driver, Link, Shutdown};
-use mail_wire::proxy::{ProxyError, ProxyHeader, ProxyReader};
 use mailstore_traits::{
     Account, Authenticator, ByteRange, ErrorKind, FlagChange, Flags, MailStore, StoreError, SystemFlag, Uid, UidSet,
 };
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
 use super::Shared;
 use super::error::refusal;
@@ -37,10 +33,6 @@ enum Broken {
     Drive(#[from] DriveError<Error>),
     #[error("connection: {0}")]
     Io(#[from] io::Error),
-    #[error("PROXY header: {0}")]
-    Proxy(#[from] ProxyError),
-    #[error("PROXY header: none within its time")]
-    NoProxyHeader,
     /// A greeting in clear text is not what was asked for.
     #[error("TLS is to come first, and there is no certificate")]
     NoCertificate,
@@ -51,19 +43,6 @@ enum Broken {
     ShortMessage,
     #[error("the server misused its session: {0}")]
     Usage(#[from] UsageError),
-}
-
-/// Serves one connection from its PROXY header on, where there is to be one.
-pub(super) async fn serve<S: MailStore, A: Authenticator>(
-    shared: &Shared<S, A>,
-    socket: TcpStream,
-    peer: SocketAddr,
-    shutdown: Shutdown,
-) {
-    match accept(shared, socket, peer).await {
-        Ok((link, peer)) => serve_link(shared, link, peer, shutdown).await,
-        Err(error) => tracing::debug!(%peer, %error, "POP3 connection not begun"),
-    }
 }
 
 /// Serves one connection. Whatever ends it, the maildrop is free afterwards.
@@ -92,39 +71,6 @@ pub(super) async fn serve_link<S: MailStore, A: Authenticator>(
         }
         Err(error) => tracing::debug!(%peer, %error, "POP3 connection broken"),
     }
-}
-
-/// The link, and who is at its other end: what a PROXY header says, where one is demanded.
-async fn accept<S, A>(
-    shared: &Shared<S, A>,
-    mut socket: TcpStream,
-    peer: SocketAddr,
-) -> Result<(Link, SocketAddr), Broken> {
-    if !shared.proxy_protocol {
-        return Ok((Link::plain(socket), peer));
-    }
-    let mut reader = ProxyReader::new();
-    let mut input = BytesMut::with_capacity(512);
-    let header = async {
-        loop {
-            if let Some(header) = reader.next(&mut input)? {
-                return Ok::<_, Broken>(header);
-            }
-            if socket.read_buf(&mut input).await? == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
-        }
-    };
-    let header = tokio::time::timeout(shared.driver.tls_handshake_timeout, header)
-        .await
-        .map_err(|_| Broken::NoProxyHeader)??;
-    let peer = match header {
-        ProxyHeader::Proxied { source, .. } => source,
-        _ => peer,
-    };
-    // What came behind the header belongs to the session, or to the handshake.
-    let (read, write) = socket.into_split();
-    Ok((Link::plain(tokio::io::join(io::Cursor::new(input).chain(read), write)), peer))
 }
 
 struct Connection<'a, S: MailStore, A> {

@@ -18,10 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use mail_wire::io::{DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
+use mail_wire::io::{Accepted, DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
 use mail_wire::sasl::{Mechanism, SaslConfig};
 use mailstore_traits::{AccountId, Authenticator, MailStore};
 use tokio::net::TcpListener;
+use tracing::Instrument as _;
 
 use crate::limits::{Limits, Timeouts};
 use crate::response::Expiry;
@@ -30,6 +31,9 @@ use login_interval::LoginIntervals;
 use own::Own;
 use retrieved::Hook;
 pub use retrieved::Retrieved;
+
+/// What logs and metrics call it.
+const PROTOCOL: &str = "pop3";
 
 /// A POP3 server. A clone is the same server; one can serve several listeners.
 #[derive(Debug)]
@@ -51,7 +55,6 @@ struct Shared<S, A> {
     driver: DriverOptions,
     tls: Option<TlsConfig>,
     implicit_tls: bool,
-    proxy_protocol: bool,
     with_lease: bool,
     mark_seen: bool,
     expiry: Option<Own<Expiry>>,
@@ -81,6 +84,7 @@ impl Server<(), ()> {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             max_connections: ServeOptions::default().max_connections,
+            max_connections_per_address: ServeOptions::default().max_connections_per_address,
             driver: DriverOptions::default(),
         }
     }
@@ -105,6 +109,7 @@ pub struct ServerBuilder {
     limits: Limits,
     timeouts: Timeouts,
     max_connections: usize,
+    max_connections_per_address: usize,
     driver: DriverOptions,
 }
 
@@ -248,6 +253,14 @@ impl ServerBuilder {
         self
     }
 
+    /// The most connections at a time from one IPv4 address or IPv6 network of /64, this machine's own excepted: 50
+    /// (attack row C3).
+    #[must_use]
+    pub fn max_connections_per_address(mut self, most: usize) -> Self {
+        self.max_connections_per_address = most;
+        self
+    }
+
     /// Other sizes and times for reading, writing and handshakes.
     #[must_use]
     pub fn driver_options(mut self, options: DriverOptions) -> Self {
@@ -267,6 +280,7 @@ impl ServerBuilder {
         let mechanisms = Mechanism::ALL.into_iter().filter(|mechanism| match mechanism {
             Mechanism::Plain | Mechanism::Login => true,
             Mechanism::ScramSha256 => authenticator.scram(),
+            Mechanism::CramMd5 => authenticator.cram_md5(),
             Mechanism::OauthBearer | Mechanism::Xoauth2 => authenticator.tokens(),
             _ => false,
         });
@@ -294,15 +308,27 @@ impl ServerBuilder {
             logins = Some(LoginIntervals::new(interval, own, config.limits().login_intervals));
         }
         // In TLS from the first octet on there is nobody who could read it.
-        let busy = if self.implicit_tls { &b""[..] } else { b"-ERR [SYS/TEMP] too many connections\r\n" };
+        let (busy, busy_address) = match self.implicit_tls {
+            true => (&b""[..], &b""[..]),
+            false => (
+                &b"-ERR [SYS/TEMP] too many connections\r\n"[..],
+                &b"-ERR [SYS/TEMP] too many connections from your address\r\n"[..],
+            ),
+        };
+        let options = ServeOptions::default()
+            .with_protocol(PROTOCOL)
+            .with_max_connections(self.max_connections, busy)
+            .with_max_connections_per_address(self.max_connections_per_address, busy_address)
+            .with_proxy_protocol(self.proxy_protocol);
+        let mut driver = self.driver;
+        driver.protocol = PROTOCOL;
         Server {
             shared: Arc::new(Shared {
                 config: Arc::new(config),
-                options: ServeOptions::default().with_max_connections(self.max_connections, busy),
-                driver: self.driver,
+                options,
+                driver,
                 tls: self.tls,
                 implicit_tls: self.implicit_tls,
-                proxy_protocol: self.proxy_protocol,
                 with_lease: self.with_lease,
                 mark_seen: self.mark_seen,
                 expiry,
@@ -336,9 +362,10 @@ impl<S: MailStore, A: Authenticator> Server<S, A> {
             let words = "TLS from the first octet on needs a certificate: call tls() on the builder";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
         }
-        mail_wire::io::serve(listener, options.clone(), shutdown.clone(), |socket, peer| {
-            let (shared, shutdown) = (Arc::clone(&self.shared), shutdown.clone());
-            async move { connection::serve(&shared, socket, peer, shutdown).await }
+        let (server, word) = (self.clone(), shutdown.clone());
+        mail_wire::io::serve(listener, options.clone(), shutdown, move |accepted| {
+            let (shared, word) = (Arc::clone(&server.shared), word.clone());
+            async move { connection::serve_link(&shared, accepted.link, accepted.peer, word).await }
         })
         .await;
         Ok(())
@@ -347,6 +374,8 @@ impl<S: MailStore, A: Authenticator> Server<S, A> {
     /// Serves one connection that the host has accepted itself: from a socket of another kind, or behind a filter of its
     /// own. `peer` is for the log. Neither the cap on connections nor a PROXY header is looked at.
     pub async fn serve_link(&self, link: Link, peer: SocketAddr, shutdown: Shutdown) {
-        connection::serve_link(&self.shared, link, peer, shutdown).await;
+        let accepted = Accepted::new(link, peer);
+        let span = accepted.span(PROTOCOL);
+        connection::serve_link(&self.shared, accepted.link, peer, shutdown).instrument(span).await;
     }
 }

@@ -18,7 +18,7 @@ pub struct Dialect {
     pub rcpt_parameters: Vec<Keyword>,
 }
 
-/// The extensions that need nothing from a host, each on until switched off. STARTTLS and AUTH are on when the
+/// The extensions that need nothing from a host, each on until switched off but for BINARYMIME. STARTTLS and AUTH are on when the
 /// [`Config`](crate::session::Config) has what they need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -33,11 +33,26 @@ pub struct Extensions {
     pub enhanced_status_codes: bool,
     /// SMTPUTF8, RFC 6531.
     pub smtp_utf8: bool,
+    /// CHUNKING, RFC 3030 §2. Switched off, BDAT is refused, and the octets that come with it are swallowed all the same
+    /// (attack row S8).
+    pub chunking: bool,
+    /// BINARYMIME, RFC 3030 §3. **Off until switched on**: whoever takes such a message has promised to keep every octet of
+    /// it, and that is the host's to promise. NULs and bare line ends are content in it, POP3 cannot hand it out, and no
+    /// server without this extension takes it on. It is not offered without CHUNKING and 8BITMIME.
+    pub binary_mime: bool,
 }
 
 impl Default for Extensions {
     fn default() -> Self {
-        Self { pipelining: true, size: true, eight_bit_mime: true, enhanced_status_codes: true, smtp_utf8: true }
+        Self {
+            pipelining: true,
+            size: true,
+            eight_bit_mime: true,
+            enhanced_status_codes: true,
+            smtp_utf8: true,
+            chunking: true,
+            binary_mime: false,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! RFC 5321 §4.1.1.2, MAIL, with SIZE (RFC 1870), BODY (RFC 6152) and SMTPUTF8 (RFC 6531).
+//! RFC 5321 §4.1.1.2, MAIL, with SIZE (RFC 1870), BODY (RFC 6152, RFC 3030 §3) and SMTPUTF8 (RFC 6531).
 
 use super::{CommandErrorKind, Dialect, path_prefix};
 use crate::error::ParseErrorKind;
@@ -12,6 +12,8 @@ pub enum BodyType {
     SevenBit,
     /// Any octets, in lines.
     EightBitMime,
+    /// Any octets, and not in lines (RFC 3030 §3).
+    BinaryMime,
 }
 
 impl BodyType {
@@ -19,6 +21,7 @@ impl BodyType {
         match self {
             Self::SevenBit => "7BIT",
             Self::EightBitMime => "8BITMIME",
+            Self::BinaryMime => "BINARYMIME",
         }
     }
 }
@@ -99,7 +102,10 @@ impl Mail {
             "BODY" if extensions.eight_bit_mime => match value {
                 Some(value) if value.eq_ignore_ascii_case("7BIT") => self.body = Some(BodyType::SevenBit),
                 Some(value) if value.eq_ignore_ascii_case("8BITMIME") => self.body = Some(BodyType::EightBitMime),
-                // BINARYMIME among others: a legal value of an extension that is not offered.
+                Some(value) if extensions.binary_mime && value.eq_ignore_ascii_case("BINARYMIME") => {
+                    self.body = Some(BodyType::BinaryMime);
+                }
+                // A legal value, perhaps, of an extension that is not offered.
                 Some(_) => return Err(CommandErrorKind::UnknownParameter(parameter.keyword)),
                 None => return Err(CommandErrorKind::ParameterValue(parameter.keyword)),
             },
@@ -239,6 +245,15 @@ mod tests {
             let error = Command::parse(format!("MAIL FROM:<a@b> {parameter}").as_bytes(), &dialect).unwrap_err();
             assert!(matches!(error.kind, CommandErrorKind::UnknownParameter(_)));
         }
+    }
+
+    #[test]
+    fn binary_octets_are_announced_where_they_are_taken() {
+        let mut dialect = Dialect::default();
+        dialect.extensions.binary_mime = true;
+        let mail = Mail::new(path("<a@b>")).with_body(BodyType::BinaryMime);
+        let written = "MAIL FROM:<a@b> BODY=BINARYMIME";
+        assert_known("MAIL FROM:<a@b> body=BinaryMime", &Command::Mail(mail), written, &dialect);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A line has been found before it is parsed; [`Command::parse`] takes it without its CRLF.
 
 mod auth;
+mod bdat;
 mod dialect;
 mod hello;
 mod mail;
@@ -15,6 +16,7 @@ use nom::Parser;
 use nom::bytes::complete::take_while;
 
 pub use auth::{Auth, MechanismName};
+pub use bdat::Bdat;
 pub use dialect::{Dialect, Extensions, Leniency};
 pub use hello::Hello;
 pub use mail::{BodyType, Mail};
@@ -37,6 +39,8 @@ pub enum Command {
     Rcpt(Rcpt),
     /// DATA: here it is.
     Data,
+    /// BDAT: here is a chunk of it (RFC 3030).
+    Bdat(Bdat),
     /// RSET: forget the message.
     Rset,
     /// NOOP.
@@ -83,6 +87,7 @@ impl Command {
             Verb::Mail => Mail::parse(arguments, dialect).map(Self::Mail),
             Verb::Rcpt => Rcpt::parse(arguments, dialect).map(Self::Rcpt),
             Verb::Data => bare(Self::Data),
+            Verb::Bdat => Bdat::parse(arguments).map(Self::Bdat),
             Verb::Rset => bare(Self::Rset),
             Verb::Quit => bare(Self::Quit),
             Verb::StartTls => bare(Self::StartTls),
@@ -101,6 +106,7 @@ impl Command {
             Self::Mail(_) => Verb::Mail,
             Self::Rcpt(_) => Verb::Rcpt,
             Self::Data => Verb::Data,
+            Self::Bdat(_) => Verb::Bdat,
             Self::Rset => Verb::Rset,
             Self::Noop(_) => Verb::Noop,
             Self::Quit => Verb::Quit,
@@ -119,6 +125,7 @@ impl Command {
             Self::Hello(hello) => format!(" {}", hello.name),
             Self::Mail(mail) => mail.arguments(),
             Self::Rcpt(rcpt) => rcpt.arguments(),
+            Self::Bdat(bdat) => bdat.arguments(),
             Self::Vrfy(vrfy) => vrfy.arguments(),
             Self::Expn(expn) => expn.arguments(),
             Self::Noop(noop) => noop.arguments(),

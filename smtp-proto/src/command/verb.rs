@@ -34,11 +34,13 @@ pub enum Verb {
     StartTls,
     /// RFC 4954 §4.
     Auth,
+    /// RFC 3030 §2.
+    Bdat,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Ehlo,
         Self::Helo,
         Self::Lhlo,
@@ -53,6 +55,7 @@ impl Verb {
         Self::Quit,
         Self::StartTls,
         Self::Auth,
+        Self::Bdat,
     ];
 
     /// In upper case.
@@ -72,6 +75,7 @@ impl Verb {
             Self::Quit => "QUIT",
             Self::StartTls => "STARTTLS",
             Self::Auth => "AUTH",
+            Self::Bdat => "BDAT",
         }
     }
 

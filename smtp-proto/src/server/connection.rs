@@ -1,43 +1,57 @@
-//! One connection: events become calls on store, authenticator and directory, and their results answers.
+//! One connection: events become calls on store, authenticator, directory and policy, and their results answers.
 
-use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail_wire::io::{DriveError, Driver};
+use mail_wire::io::{ConnectionId, DriveError, Driver, metrics};
 use mail_wire::sasl::Failure;
-use mailstore_traits::{Authenticator, Directory, MailStore, Resolution, SizeHint};
-use time::OffsetDateTime;
+use mailstore_traits::{Authenticator, Directory, MailStore};
+use tracing::Instrument as _;
 
-use super::delivery::Incoming;
-use super::envelope::{self, Envelope, Strokes};
-use super::trace::Arrival;
-use super::{Shared, error};
-use crate::command::{Mail, Rcpt};
+use super::Shared;
+use super::policy::{Client, Policy};
+use super::telemetry;
+use super::transaction::Transaction;
 use crate::error::{Error, UsageError};
-use crate::grammar::EnhancedStatusCode as Status;
-use crate::response::Reply;
-use crate::session::{Answer, DataBegin, Event, LoginFailure, Protocol, ServerSession, StartTls};
+use crate::response::{Reply, ReplyClass};
+use crate::session::{Answer, Event, LoginFailure, Protocol, ServerSession, StartTls};
 
 /// After so many rejected logins each further one waits, twice as long each time (attack row A11).
 const PATIENCE: usize = 3;
 /// No longer than this.
 const LONGEST_DELAY: Duration = Duration::from_secs(16);
 
-pub(super) struct Connection<S: MailStore, A, D> {
-    shared: Arc<Shared<S, A, D>>,
+pub(super) struct Connection<S: MailStore, A, D, P> {
+    pub(super) shared: Arc<Shared<S, A, D, P>>,
     driver: Driver,
-    session: ServerSession,
-    peer: IpAddr,
-    envelope: Option<Envelope>,
-    incoming: Option<Incoming<S>>,
+    pub(super) session: ServerSession,
+    pub(super) who: Who,
+    pub(super) policy: P,
+    pub(super) transaction: Option<Transaction<S>>,
+    /// How many have begun.
+    pub(super) transactions: u64,
 }
 
-impl<S: MailStore, A: Authenticator, D: Directory> Connection<S, A, D> {
-    pub(super) fn new(shared: Arc<Shared<S, A, D>>, driver: Driver, peer: IpAddr) -> Self {
+/// What is known of a client beside what the session knows.
+pub(super) struct Who {
+    pub(super) id: ConnectionId,
+    pub(super) address: IpAddr,
+    pub(super) talked_early: bool,
+}
+
+impl Who {
+    pub(super) fn client<'a>(&'a self, session: &'a ServerSession) -> Client<'a> {
+        Client { session, id: self.id, address: self.address, talked_early: self.talked_early }
+    }
+}
+
+impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D, P> {
+    pub(super) fn new(shared: Arc<Shared<S, A, D, P>>, driver: Driver, id: ConnectionId, address: IpAddr) -> Self {
         let session = ServerSession::new(Arc::clone(&shared.config));
-        Self { shared, driver, session, peer, envelope: None, incoming: None }
+        let policy = shared.policy.clone();
+        let who = Who { id, address, talked_early: false };
+        Self { shared, driver, session, who, policy, transaction: None, transactions: 0 }
     }
 
     pub(super) async fn run(mut self) {
@@ -46,54 +60,93 @@ impl<S: MailStore, A: Authenticator, D: Directory> Connection<S, A, D> {
             Err(error) => tracing::info!(%error, "connection ended"),
         }
         // What was staged and not delivered is dropped here, and the store forgets it.
-        drop(self.incoming);
-        self.driver.close().await;
+        drop(self.transaction);
+        let Self { shared, driver, session, who, policy, .. } = self;
+        driver.close().await;
+        shared.patient(policy.disconnected(&who.client(&session))).await;
     }
 
     async fn converse(&mut self) -> Result<(), DriveError<Error>> {
         let shared = Arc::clone(&self.shared);
         if let Some(tls) = shared.tls.as_ref().filter(|_| shared.implicit_tls) {
             self.driver.start_tls(&mut self.session, tls).await?;
+        } else if self.session.config().protocol == Protocol::Smtp {
+            // In TLS, and where it is our own users and queues who speak, it means nothing.
+            self.who.talked_early = self.driver.talked_early(shared.greeting_delay).await?;
         }
         while let Some(event) = self.driver.next_event(&mut self.session).await? {
-            self.handle(event).await?;
+            let span = self.span();
+            self.handle(event).instrument(span).await?;
         }
         Ok(())
     }
 
     async fn handle(&mut self, event: Event) -> Result<(), DriveError<Error>> {
+        telemetry::command(self.shared.protocol(), &event);
+        let client = self.who.client(&self.session);
         let answer = match event {
             Event::Data(octets) => {
-                if let Some(incoming) = &mut self.incoming {
+                if let Some(incoming) = self.transaction.as_mut().and_then(|transaction| transaction.incoming.as_mut())
+                {
                     incoming.write(octets).await;
                 }
                 return Ok(());
             }
-            Event::EndOfData(_) => return self.deliver().await,
+            Event::EndOfData(_) => return self.end_of_data().await,
             Event::StartTls(start_tls) => return self.start_tls(start_tls).await,
-            Event::Mail(mail) => self.mail(mail),
+            Event::Connected(connected) => match self.shared.ask(self.policy.connected(&client)).await {
+                Ok(()) => connected.greet(),
+                Err(reply) => connected.refuse(reply),
+            },
+            Event::Hello(hello) => match self.shared.ask(self.policy.hello(&client, &hello)).await {
+                Ok(()) => {
+                    self.forget();
+                    hello.accept()
+                }
+                Err(reply) => hello.refuse(reply),
+            },
+            Event::Mail(mail) => self.mail(mail).await,
             Event::Rcpt(rcpt) => self.rcpt(rcpt).await,
             Event::DataBegin(begin) => self.data(begin).await,
-            Event::Hello(hello) => {
-                self.forget();
-                hello.accept()
-            }
+            Event::EndOfChunk(end) => match self.trouble() {
+                // The rest of the message need not come.
+                Some(reply) => {
+                    self.forget();
+                    end.refuse(reply)
+                }
+                None => end.accept(),
+            },
             Event::Rset => {
                 self.forget();
                 Event::Rset.default_answer()
             }
+            Event::Vrfy(vrfy) => {
+                let said = self.shared.patient(self.policy.vrfy(&client, &vrfy)).await.flatten();
+                said_or(said, Event::Vrfy(vrfy))
+            }
+            Event::Expn(expn) => {
+                let said = self.shared.patient(self.policy.expn(&client, &expn)).await.flatten();
+                said_or(said, Event::Expn(expn))
+            }
+            Event::Help(help) => {
+                let said = self.shared.patient(self.policy.help(&client, &help)).await.flatten();
+                said_or(said, Event::Help(help))
+            }
             Event::Credentials(query) => self.shared.authenticator.answer(query).await.into(),
             Event::Authenticated(ref identity) => {
                 tracing::info!(account = %identity.account, mechanism = %identity.mechanism, "logged in");
+                metrics::login(self.shared.protocol(), identity.mechanism.name(), "ok");
                 event.default_answer()
             }
             Event::AuthenticationFailed(failure) => {
+                telemetry::failed_login(self.shared.protocol(), "unknown", failure.failure);
                 self.delay(failure).await;
                 failure.default_answer()
             }
             Event::Rejected(rejection) => {
                 tracing::debug!(%rejection, "rejected");
                 if rejection.ends_message() {
+                    metrics::message(self.shared.protocol(), "refused");
                     self.forget();
                 }
                 rejection.default_answer()
@@ -103,109 +156,12 @@ impl<S: MailStore, A: Authenticator, D: Directory> Connection<S, A, D> {
         self.answer(answer)
     }
 
-    fn answer(&mut self, answer: Answer) -> Result<(), DriveError<Error>> {
-        self.session.answer(answer, self.driver.output()).map_err(usage)
-    }
-
-    /// A message that was begun has not happened.
-    fn forget(&mut self) {
-        self.envelope = None;
-        self.incoming = None;
-    }
-
-    fn mail(&mut self, mail: Mail) -> Answer {
-        let answer = mail.accept();
-        self.forget();
-        self.envelope = Some(Envelope::new(mail));
-        answer
-    }
-
-    async fn rcpt(&mut self, rcpt: Rcpt) -> Answer {
-        let strokes = match self.session.config().protocol {
-            _ if self.shared.store.features().atomic_delivery => Strokes::One,
-            Protocol::Lmtp => Strokes::OneForEachRecipient,
-            _ => Strokes::OneForEachDomain,
-        };
-        let resolution = self.shared.directory.resolve(&envelope::recipient(&rcpt.path)).await;
-        let Some(envelope) = &mut self.envelope else { return rcpt.refuse(local_error()) };
-        let refusal = match resolution {
-            Ok(Resolution::Local(destinations)) if !destinations.is_empty() => {
-                match envelope.accept(rcpt.path.clone(), destinations, strokes) {
-                    Ok(()) => return rcpt.accept(),
-                    Err(reply) => reply,
-                }
-            }
-            Ok(Resolution::Local(_) | Resolution::UnknownUser) => {
-                Reply::of(550, Status::permanent(1, 1), "no such user here")
-            }
-            Ok(Resolution::NotLocal) if self.session.identity().is_some() => {
-                Reply::of(550, Status::permanent(7, 1), "relaying denied, this server delivers to its own domains only")
-            }
-            Ok(Resolution::NotLocal) => Reply::of(550, Status::permanent(7, 1), "relaying denied"),
-            Ok(_) => Reply::of(450, Status::transient(2, 1), "mailbox takes no mail now, try again later"),
-            Err(error) => {
-                tracing::error!(%error, "the directory cannot say");
-                local_error()
-            }
-        };
-        // Whatever script it is written in, it is not to write the log (attack row I6).
-        let recipient = rcpt.path.to_string();
-        tracing::info!(peer = %self.peer, recipient = %recipient.escape_debug(), code = %refusal.code(), "recipient refused");
-        rcpt.refuse(refusal)
-    }
-
-    async fn data(&mut self, begin: DataBegin) -> Answer {
-        let Some(envelope) = &self.envelope else { return begin.refuse(local_error()) };
-        let hint = envelope.mail.size.map_or(SizeHint::Unknown, SizeHint::Octets);
-        match self.shared.store.stage(hint).await {
-            Ok(stage) => {
-                self.incoming = Some(Incoming::new(stage));
-                begin.accept()
-            }
-            Err(error) => {
-                tracing::error!(%error, "the store takes no message");
-                begin.refuse(error::reply(&error))
-            }
-        }
-    }
-
-    /// Delivers, and answers when it is done and not before. The peer may be gone by then; the message is there all the
-    /// same.
-    async fn deliver(&mut self) -> Result<(), DriveError<Error>> {
-        let for_each = self.session.config().protocol == Protocol::Lmtp;
-        let id = self.shared.next_id();
-        // Before the envelope is taken: the fields tell of it.
-        let prefix = self.trace_fields(&id);
-        let (Some(prefix), Some(envelope), Some(incoming)) = (prefix, self.envelope.take(), self.incoming.take())
-        else {
-            return self.answer(Answer::ToAll(local_error()));
-        };
-        tracing::debug!(%id, "delivering");
-        let delivery = incoming.deliver(self.shared.store.clone(), envelope, prefix, for_each);
-        let replies = spawned(delivery).await.unwrap_or_else(|| vec![local_error(); self.session.replies_owed()]);
-        for reply in replies {
-            tracing::info!(peer = %self.peer, %id, code = %reply.code(), "message");
-            self.answer(reply.into())?;
-        }
+    pub(super) fn answer(&mut self, answer: Answer) -> Result<(), DriveError<Error>> {
+        let output = self.driver.output();
+        let before = output.len();
+        self.session.answer(answer, output).map_err(usage)?;
+        telemetry::replies(self.shared.protocol(), output.get(before..).unwrap_or_default());
         Ok(())
-    }
-
-    fn trace_fields(&self, id: &str) -> Option<bytes::Bytes> {
-        let envelope = self.envelope.as_ref()?;
-        let arrival = Arrival {
-            protocol: self.session.config().protocol,
-            by: &self.session.config().host_name,
-            hello: self.session.hello()?,
-            peer: self.peer,
-            tls: self.session.tls(),
-            is_authenticated: self.session.identity().is_some(),
-            smtp_utf8: envelope.mail.smtp_utf8,
-            id,
-            sender: &envelope.mail.path,
-            only_recipient: envelope.only_recipient(),
-            at: OffsetDateTime::now_local().unwrap_or_else(|_| OffsetDateTime::now_utc()),
-        };
-        Some(arrival.fields())
     }
 
     async fn start_tls(&mut self, start_tls: StartTls) -> Result<(), DriveError<Error>> {
@@ -222,7 +178,7 @@ impl<S: MailStore, A: Authenticator, D: Directory> Connection<S, A, D> {
         if failure.failure != Failure::Rejected {
             return;
         }
-        tracing::info!(peer = %self.peer, rejected = failure.rejected, "login rejected");
+        tracing::info!(rejected = failure.rejected, "login rejected");
         let beyond = failure.rejected.saturating_sub(PATIENCE);
         if let Some(doublings) = beyond.checked_sub(1) {
             let factor = 1_u32.checked_shl(u32::try_from(doublings).unwrap_or(u32::MAX)).unwrap_or(u32::MAX);
@@ -231,19 +187,13 @@ impl<S: MailStore, A: Authenticator, D: Directory> Connection<S, A, D> {
     }
 }
 
-/// Runs a future to its end, whether anybody still waits for it or not. `None` if it panicked.
-async fn spawned<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    match tokio::spawn(future).await {
-        Ok(output) => Some(output),
-        Err(error) => {
-            tracing::error!(%error, "a delivery ended by a panic in the store");
-            None
-        }
+/// What a policy says to a question, or what is said without one.
+fn said_or(said: Option<Reply>, event: Event) -> Answer {
+    match said {
+        // Neither lets anything begin: that is no answer to a question.
+        Some(reply) if reply.class() != ReplyClass::Intermediate => reply.into(),
+        _ => event.default_answer(),
     }
-}
-
-fn local_error() -> Reply {
-    Reply::of(451, Status::transient(3, 0), "local error, try again later")
 }
 
 fn usage(error: UsageError) -> DriveError<Error> {
@@ -266,7 +216,7 @@ mod tests {
         let server = Server::builder("mail.example.org").submission().allow_insecure_login(true).build(store);
         let (ours, theirs) = duplex(64 * 1024);
         let driver = Driver::new(Link::plain(theirs), DriverOptions::default(), Shutdown::never());
-        tokio::spawn(Connection::new(server.shared, driver, IpAddr::from([192, 0, 2, 1])).run());
+        tokio::spawn(Connection::new(server.shared, driver, ConnectionId::new(), IpAddr::from([192, 0, 2, 1])).run());
         let mut client = BufReader::new(ours);
         assert!(reply(&mut client).await.starts_with("220 "));
         client
@@ -281,6 +231,36 @@ mod tests {
     async fn say(client: &mut BufReader<DuplexStream>, line: &str) -> String {
         client.get_mut().write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
         reply(client).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sec_c4_who_talks_before_the_greeting_is_refused_where_servers_send_mail() {
+        let store = MemoryStore::new().with_account("ada@example.org", "correct horse");
+        let builder = || Server::builder("mail.example.org").greeting_delay(Duration::from_secs(2));
+        for (builder, early, expected) in [
+            (builder(), true, "554 you talk before the greeting\r\n"),
+            (builder(), false, "220 mail.example.org ESMTP\r\n"),
+            (builder().submission(), true, "220 mail.example.org ESMTP\r\n"),
+            (builder().lmtp(), true, "220 mail.example.org LMTP\r\n"),
+        ] {
+            let server = builder.build(store.clone());
+            let (ours, theirs) = duplex(64 * 1024);
+            let driver = Driver::new(Link::plain(theirs), DriverOptions::default(), Shutdown::never());
+            let address = IpAddr::from([192, 0, 2, 1]);
+            tokio::spawn(Connection::new(server.shared, driver, ConnectionId::new(), address).run());
+            let mut client = BufReader::new(ours);
+            if early {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                client.get_mut().write_all(b"HELO client.example.net\r\n").await.unwrap();
+            }
+            assert_eq!(reply(&mut client).await, expected);
+            if !early {
+                client.get_mut().write_all(b"HELO client.example.net\r\n").await.unwrap();
+            }
+            // What was said too early is not lost, and not believed either.
+            let expected = if expected.starts_with("554") { "503 " } else { "" };
+            assert!(reply(&mut client).await.starts_with(expected));
+        }
     }
 
     #[tokio::test(start_paused = true)]

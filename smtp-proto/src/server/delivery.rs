@@ -1,11 +1,15 @@
 //! A message's way into the store: staged and looked at as it comes, delivered at its end.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use mail_message::{Digester, Limits};
-use mailstore_traits::{MailStore, Mode, Placed, Stage, StoreError, Target};
+use futures::StreamExt;
+use mail_message::{Digest, Digester, Limits};
+use mailstore_traits::{ByteRange, MailStore, Mode, Placed, SizeHint, Stage, StoreError, Target};
 
 use super::envelope::Envelope;
 use super::error;
+use super::policy::{Delivery, Staged, StagedMessage};
 use crate::grammar::EnhancedStatusCode as Status;
 use crate::response::Reply;
 
@@ -32,32 +36,84 @@ impl<S: MailStore> Incoming<S> {
         }
     }
 
-    /// Closes the stage and delivers, durably. The replies are one for each recipient if `for_each`, else one.
+    /// Why it cannot be kept, if that is known already.
+    pub(super) fn trouble(&self) -> Option<Reply> {
+        self.stage.as_ref().err().map(error::reply)
+    }
+
+    /// Closes the stage. Nobody has the message yet, and the store forgets it if nobody gets it.
+    pub(super) async fn finish(self) -> Result<Arrived<S>, StoreError> {
+        let digest = self.digester.finish();
+        let blob = self.stage?.finish(Some(digest.to_octets())).await?;
+        Ok(Arrived { blob, digest })
+    }
+}
+
+/// A message that has come whole.
+pub(super) struct Arrived<S: MailStore> {
+    pub(super) blob: S::Blob,
+    pub(super) digest: Digest,
+}
+
+impl<S: MailStore> Arrived<S> {
+    /// Delivers, durably. The replies are one for each recipient if `for_each`, else one.
     ///
     /// Runs to its end whatever becomes of the connection: a delivery that was given up half way may have happened, and
     /// the sender would send it again (store contract, rule 7).
-    pub(super) async fn deliver(self, store: S, envelope: Envelope, prefix: Bytes, for_each: bool) -> Vec<Reply> {
-        match self.finish_and_deliver(store, &envelope, prefix, for_each).await {
+    pub(super) async fn deliver(
+        self,
+        store: S,
+        envelope: Arc<Envelope>,
+        prefix: Bytes,
+        how: Delivery,
+        for_each: bool,
+    ) -> Vec<Reply> {
+        let delivered = match self.edited(&store, &how).await {
+            Ok(message) => message.place(store, &envelope, prefix, &how, for_each).await,
+            Err(error) => Err(error),
+        };
+        match delivered {
             Ok(replies) => replies,
             Err(error) => {
                 tracing::error!(%error, "a message could not be stored");
-                let count = if for_each { envelope.recipients.len() } else { 1 };
+                let count = if for_each { envelope.recipients().len() } else { 1 };
                 vec![error::reply(&error); count]
             }
         }
     }
 
-    async fn finish_and_deliver(
+    /// The message with the edits of its header. They change its first octets, so it is copied behind them, chunk by
+    /// chunk and without leaving the store.
+    async fn edited(self, store: &S, how: &Delivery) -> Result<Self, StoreError> {
+        if how.edits.is_empty() {
+            return Ok(self);
+        }
+        let staged = Staged { store, blob: &self.blob };
+        let header = StagedMessage::new(&self.digest, &staged).header().await?;
+        let body_start = header.octets().len() as u64;
+        let header = header.edited(&how.edits);
+        let body = self.digest.size().saturating_sub(body_start);
+        let hint = SizeHint::Octets(body.saturating_add(header.len() as u64));
+        let mut copy = Incoming::<S>::new(store.stage(hint).await?);
+        copy.write(header).await;
+        let mut rest = store.read_blob(&self.blob, ByteRange::from_start(body_start)).await?;
+        while let Some(chunk) = rest.next().await {
+            copy.write(chunk?).await;
+        }
+        copy.finish().await
+    }
+
+    async fn place(
         self,
         store: S,
         envelope: &Envelope,
         prefix: Bytes,
+        how: &Delivery,
         for_each: bool,
     ) -> Result<Vec<Reply>, StoreError> {
-        let digest = self.digester.finish();
-        let blob = self.stage?.finish(Some(digest.to_octets())).await?;
+        let Self { blob, digest } = self;
         let whole = digest.with_prefix(&prefix).to_octets();
-        let (targets, of_recipients) = envelope.mailboxes();
+        let (targets, of_recipients) = envelope.mailboxes(how);
         let targets: Vec<Target> =
             targets.into_iter().map(|target| target.with_prefix(prefix.clone(), Some(whole.clone()))).collect();
         if !for_each {
@@ -130,6 +186,6 @@ fn reply_to_one(indexes: &[usize], results: &[Option<Result<(), StoreError>>]) -
     accepted()
 }
 
-fn accepted() -> Reply {
+pub(super) fn accepted() -> Reply {
     Reply::of(250, Status::success(0, 0), "message accepted")
 }

@@ -1,25 +1,31 @@
 //! Whom a message is from and for, and which mailboxes that makes.
 
-use mailstore_traits::{AccountId, AtomicDomain, Destination, Recipient, Target};
+use std::sync::Arc;
 
-use crate::command::Mail;
-use crate::grammar::{EnhancedStatusCode as Status, ForwardPath};
+use mailstore_traits::{
+    AccountId, AtomicDomain, BodyKind, Destination, EnvelopeParameter, EnvelopeRecipient, Recipient, Target,
+    TargetMailbox,
+};
+
+use super::policy::Delivery;
+use crate::command::{BodyType, Mail, Rcpt};
+use crate::grammar::{EnhancedStatusCode as Status, ExtraParameter, ForwardPath, ReversePath};
 use crate::response::Reply;
 
-/// A message that has a sender, and the recipients that were accepted so far.
+/// A message that has a sender, and the recipients that were taken so far.
 #[derive(Debug)]
-pub(super) struct Envelope {
-    pub(super) mail: Mail,
-    pub(super) recipients: Vec<Accepted>,
+pub struct Envelope {
+    mail: Mail,
+    recipients: Vec<Accepted>,
     /// What all of them can be delivered together in; unset with a store that delivers to anybody in one stroke.
     together: Option<Together>,
 }
 
 /// A recipient, and where the directory says that its mail goes.
 #[derive(Debug)]
-pub(super) struct Accepted {
-    pub(super) path: ForwardPath,
-    pub(super) destinations: Vec<Destination>,
+struct Accepted {
+    rcpt: Rcpt,
+    destinations: Vec<Destination>,
 }
 
 /// What can be delivered to in one stroke.
@@ -46,22 +52,27 @@ impl Envelope {
         Self { mail, recipients: Vec::new(), together: None }
     }
 
+    /// What MAIL said: the sender, and the parameters.
+    pub fn mail(&self) -> &Mail {
+        &self.mail
+    }
+
+    /// What RCPT said of each recipient that was taken, in their order.
+    pub fn recipients(&self) -> impl ExactSizeIterator<Item = &Rcpt> {
+        self.recipients.iter().map(|recipient| &recipient.rcpt)
+    }
+
     /// Takes a recipient in, or says why not.
     ///
     /// Where a store cannot deliver to several accounts in one stroke, a message is for recipients of one atomic domain
     /// only; the others are told to come again, and their mail comes in a transaction of its own. So a 4yz never means
     /// that somebody has the message twice, and a 250 never that somebody has not.
-    pub(super) fn accept(
-        &mut self,
-        path: ForwardPath,
-        destinations: Vec<Destination>,
-        strokes: Strokes,
-    ) -> Result<(), Reply> {
+    pub(super) fn accept(&mut self, rcpt: Rcpt, destinations: Vec<Destination>, strokes: Strokes) -> Result<(), Reply> {
         if strokes != Strokes::One {
             let mut domains = destinations.iter().map(together);
             let first = domains.next();
             if domains.any(|domain| Some(domain) != first) {
-                let recipient = path.to_string();
+                let recipient = rcpt.path.to_string();
                 tracing::error!(recipient = %recipient.escape_debug(), "the recipient's mailboxes cannot be delivered to in one stroke");
                 return Err(Reply::of(451, Status::transient(3, 5), "mail system incorrectly configured"));
             }
@@ -72,7 +83,7 @@ impl Envelope {
                 self.together = first;
             }
         }
-        self.recipients.push(Accepted { path, destinations });
+        self.recipients.push(Accepted { rcpt, destinations });
         Ok(())
     }
 
@@ -80,35 +91,73 @@ impl Envelope {
     /// field can hold.
     pub(super) fn only_recipient(&self) -> Option<&ForwardPath> {
         match self.recipients.as_slice() {
-            [only] => Some(&only.path).filter(|path| !path.is_postmaster()),
+            [only] => Some(&only.rcpt.path).filter(|path| !path.is_postmaster()),
             _ => None,
         }
     }
 
     /// Every mailbox once, however many recipients lead to it, and which of them each recipient leads to.
-    pub(super) fn mailboxes(&self) -> (Vec<Target>, Vec<Vec<usize>>) {
+    pub(super) fn mailboxes(&self, delivery: &Delivery) -> (Vec<Target>, Vec<Vec<usize>>) {
+        let envelope = Arc::new(for_store(&self.mail));
         let mut targets: Vec<Target> = Vec::new();
         let mut of_recipients = Vec::with_capacity(self.recipients.len());
         for recipient in &self.recipients {
             let mut indexes = Vec::with_capacity(recipient.destinations.len());
             for destination in &recipient.destinations {
-                let same =
-                    |target: &Target| target.account == destination.account && target.mailbox == destination.mailbox;
+                let mailbox = match (&destination.mailbox, &delivery.mailbox) {
+                    (TargetMailbox::Inbox, Some(elsewhere)) => TargetMailbox::Named(elsewhere.clone()),
+                    (directed, _) => directed.clone(),
+                };
+                let same = |target: &Target| target.account == destination.account && target.mailbox == mailbox;
                 let index = targets.iter().position(same).unwrap_or_else(|| {
+                    let flags = destination.flags.iter().chain(delivery.flags.iter()).cloned().collect();
                     let target = Target::inbox(destination.account.clone())
-                        .with_mailbox(destination.mailbox.clone())
-                        .with_flags(destination.flags.clone());
+                        .with_mailbox(mailbox.clone())
+                        .with_flags(flags)
+                        .with_envelope(Arc::clone(&envelope));
                     targets.push(target);
                     targets.len().saturating_sub(1)
                 });
                 if !indexes.contains(&index) {
                     indexes.push(index);
+                    if let Some(target) = targets.get_mut(index) {
+                        target.recipients.push(recipient_for_store(&recipient.rcpt));
+                    }
                 }
             }
             of_recipients.push(indexes);
         }
         (targets, of_recipients)
     }
+}
+
+/// What the store is told of a message: all that the client said of it (attack row R6).
+fn for_store(mail: &Mail) -> mailstore_traits::Envelope {
+    let mut envelope = mailstore_traits::Envelope::new(sender(&mail.path));
+    envelope.smtp_utf8 = mail.smtp_utf8;
+    envelope.body = mail.body.map(|body| match body {
+        BodyType::SevenBit => BodyKind::SevenBit,
+        BodyType::EightBitMime => BodyKind::EightBit,
+        BodyType::BinaryMime => BodyKind::Binary,
+    });
+    envelope.parameters = mail.extra.iter().map(parameter).collect();
+    envelope
+}
+
+fn recipient_for_store(rcpt: &Rcpt) -> EnvelopeRecipient {
+    let path = rcpt.path.to_string();
+    let mut recipient = EnvelopeRecipient::new(path.trim_start_matches('<').trim_end_matches('>'));
+    recipient.parameters = rcpt.extra.iter().map(parameter).collect();
+    recipient
+}
+
+fn sender(path: &ReversePath) -> String {
+    path.address().map(ToString::to_string).unwrap_or_default()
+}
+
+fn parameter(parameter: &ExtraParameter) -> EnvelopeParameter {
+    let value = parameter.value.as_ref().map(|value| value.as_str().to_owned());
+    EnvelopeParameter::new(parameter.keyword.as_str(), value)
 }
 
 fn together(destination: &Destination) -> Together {
@@ -129,6 +178,8 @@ pub(super) fn recipient(path: &ForwardPath) -> Recipient {
 
 #[cfg(test)]
 mod tests {
+    use mailstore_traits::{Flags, MailboxName, SystemFlag};
+
     use super::*;
     use crate::grammar::ReversePath;
 
@@ -140,13 +191,17 @@ mod tests {
         path.parse().unwrap()
     }
 
+    fn to(text: &str) -> Rcpt {
+        Rcpt::new(path(text))
+    }
+
     #[test]
     fn a_mailbox_is_delivered_to_once_whoever_leads_to_it() {
         let mut envelope = Envelope::new(Mail::new(ReversePath::NULL));
-        envelope.accept(path("<a@x>"), vec![inbox("a")], Strokes::One).unwrap();
-        envelope.accept(path("<team@x>"), vec![inbox("b"), inbox("a"), inbox("b")], Strokes::One).unwrap();
-        envelope.accept(path("<a@x>"), vec![inbox("a")], Strokes::One).unwrap();
-        let (targets, of_recipients) = envelope.mailboxes();
+        envelope.accept(to("<a@x>"), vec![inbox("a")], Strokes::One).unwrap();
+        envelope.accept(to("<team@x>"), vec![inbox("b"), inbox("a"), inbox("b")], Strokes::One).unwrap();
+        envelope.accept(to("<a@x>"), vec![inbox("a")], Strokes::One).unwrap();
+        let (targets, of_recipients) = envelope.mailboxes(&Delivery::new());
         let accounts: Vec<_> = targets.iter().map(|target| target.account.as_str()).collect();
         assert_eq!(accounts, ["a", "b"]);
         assert_eq!(of_recipients, [vec![0], vec![1, 0], vec![0]]);
@@ -154,27 +209,68 @@ mod tests {
     }
 
     #[test]
+    fn the_store_is_told_all_that_the_client_said() {
+        let mut mail = Mail::new("<eve@example.net>".parse::<ReversePath>().unwrap()).with_smtp_utf8();
+        mail.body = Some(BodyType::EightBitMime);
+        mail.extra = vec![ExtraParameter::new("X-TAG".parse().unwrap(), Some("1".parse().unwrap()))];
+        let mut envelope = Envelope::new(mail);
+        envelope.accept(to("<ada@x>"), vec![inbox("a")], Strokes::One).unwrap();
+        envelope.accept(to("<team@x>"), vec![inbox("a"), inbox("b")], Strokes::One).unwrap();
+        let (targets, _) = envelope.mailboxes(&Delivery::new());
+        let told = targets[0].envelope.as_ref().unwrap();
+        assert_eq!(
+            (told.reverse_path.as_str(), told.smtp_utf8, told.body),
+            ("eve@example.net", true, Some(BodyKind::EightBit))
+        );
+        assert_eq!(told.parameters, [EnvelopeParameter::new("X-TAG", Some("1".to_owned()))]);
+        let of = |target: &Target| {
+            target.recipients.iter().map(|recipient| recipient.forward_path.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (of(&targets[0]), of(&targets[1])),
+            (vec!["ada@x".to_owned(), "team@x".to_owned()], vec!["team@x".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_quarantine_takes_what_would_go_to_the_inbox_and_nothing_else() {
+        let list = MailboxName::parse("Lists").unwrap();
+        let junk = MailboxName::parse("Junk").unwrap();
+        let mut envelope = Envelope::new(Mail::new(ReversePath::NULL));
+        let directed = inbox("a").with_mailbox(TargetMailbox::Named(list.clone()));
+        envelope.accept(to("<a@x>"), vec![inbox("a"), directed, inbox("b")], Strokes::One).unwrap();
+        let seen = [SystemFlag::Seen].into_iter().collect::<Flags>();
+        let (targets, of_recipients) =
+            envelope.mailboxes(&Delivery::new().into_mailbox(junk.clone()).with_flags(seen.clone()));
+        let boxes: Vec<_> = targets.iter().map(|target| target.mailbox.clone()).collect();
+        let named = TargetMailbox::Named;
+        assert_eq!(boxes, [named(junk.clone()), named(list), named(junk)]);
+        assert!(targets.iter().all(|target| target.flags == seen));
+        assert_eq!(of_recipients, [vec![0, 1, 2]]);
+    }
+
+    #[test]
     fn recipients_of_another_atomic_domain_come_separately() {
         let of = |account: &str, domain: &str| inbox(account).with_atomic_domain(AtomicDomain::new(domain));
         let mut envelope = Envelope::new(Mail::new(ReversePath::NULL));
         let strokes = Strokes::OneForEachDomain;
-        envelope.accept(path("<a@x>"), vec![of("a", "1")], strokes).unwrap();
-        envelope.accept(path("<b@x>"), vec![of("b", "1")], strokes).unwrap();
-        let refused = envelope.accept(path("<c@x>"), vec![of("c", "2")], strokes).unwrap_err();
+        envelope.accept(to("<a@x>"), vec![of("a", "1")], strokes).unwrap();
+        envelope.accept(to("<b@x>"), vec![of("b", "1")], strokes).unwrap();
+        let refused = envelope.accept(to("<c@x>"), vec![of("c", "2")], strokes).unwrap_err();
         assert_eq!(refused.to_string(), "452 4.5.3 too many recipients, send it separately\r\n");
-        envelope.accept(path("<d@x>"), vec![inbox("d")], strokes).unwrap_err();
-        let mixed = envelope.accept(path("<e@x>"), vec![of("a", "1"), of("c", "2")], strokes).unwrap_err();
+        envelope.accept(to("<d@x>"), vec![inbox("d")], strokes).unwrap_err();
+        let mixed = envelope.accept(to("<e@x>"), vec![of("a", "1"), of("c", "2")], strokes).unwrap_err();
         assert_eq!(mixed.code().value(), 451);
         assert_eq!(envelope.recipients.len(), 2);
 
         let mut envelope = Envelope::new(Mail::new(ReversePath::NULL));
-        envelope.accept(path("<d@x>"), vec![inbox("d")], strokes).unwrap();
-        envelope.accept(path("<d2@x>"), vec![inbox("d")], strokes).unwrap();
-        envelope.accept(path("<e@x>"), vec![inbox("e")], strokes).unwrap_err();
+        envelope.accept(to("<d@x>"), vec![inbox("d")], strokes).unwrap();
+        envelope.accept(to("<d2@x>"), vec![inbox("d")], strokes).unwrap();
+        envelope.accept(to("<e@x>"), vec![inbox("e")], strokes).unwrap_err();
 
         let mut envelope = Envelope::new(Mail::new(ReversePath::NULL));
-        envelope.accept(path("<c@x>"), vec![of("c", "2")], Strokes::OneForEachRecipient).unwrap();
-        envelope.accept(path("<d@x>"), vec![inbox("d")], Strokes::OneForEachRecipient).unwrap();
+        envelope.accept(to("<c@x>"), vec![of("c", "2")], Strokes::OneForEachRecipient).unwrap();
+        envelope.accept(to("<d@x>"), vec![inbox("d")], Strokes::OneForEachRecipient).unwrap();
     }
 
     #[test]

@@ -11,6 +11,7 @@ use mail_wire::machine::TlsInfo;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use super::policy::HeaderField;
 use crate::command::Hello;
 use crate::grammar::{AddressLiteral, ForwardPath, Host, ReversePath};
 use crate::session::Protocol;
@@ -29,6 +30,8 @@ pub(super) struct Arrival<'a> {
     /// The recipient, if there is exactly one: more would tell each of the others (RFC 5321 §7.2).
     pub(super) only_recipient: Option<&'a ForwardPath>,
     pub(super) at: OffsetDateTime,
+    /// What the policy adds, to stand between the two.
+    pub(super) added: &'a [HeaderField],
 }
 
 impl Arrival<'_> {
@@ -37,6 +40,9 @@ impl Arrival<'_> {
         let mut fields = String::with_capacity(512);
         // Writing to a string does not fail.
         let _ = write!(fields, "Return-Path: {}\r\n", self.sender);
+        for field in self.added {
+            let _ = write!(fields, "{field}");
+        }
         let peer = AddressLiteral::from(self.peer.to_canonical());
         let _ = write!(fields, "Received: from {} ({peer})\r\n", self.hello.name);
         let _ = write!(fields, "\tby {} with {}", self.by, self.with());
@@ -114,6 +120,10 @@ mod tests {
     };
 
     fn fields(case: &Case<'_>) -> String {
+        with_added(case, &[])
+    }
+
+    fn with_added(case: &Case<'_>, added: &[HeaderField]) -> String {
         let tls = TlsInfo::new("TLSv1.3", "TLS_AES_128_GCM_SHA256");
         let recipient = case.recipient.map(|path| path.parse::<ForwardPath>().unwrap());
         let arrival = Arrival {
@@ -128,6 +138,7 @@ mod tests {
             sender: &case.sender.parse().unwrap(),
             only_recipient: recipient.as_ref(),
             at: OffsetDateTime::from_unix_timestamp(740_236_319).unwrap(),
+            added,
         };
         String::from_utf8(arrival.fields().to_vec()).unwrap()
     }
@@ -144,6 +155,13 @@ mod tests {
             "Return-Path: <>\r\nReceived: from [IPv6:::1] ([192.0.2.1])\r\n\tby mail.example.org with ESMTPSA\r\n\
              \t(TLSv1.3 TLS_AES_128_GCM_SHA256)\r\n\tid abc123;\r\n\tWed, 16 Jun 1993 13:11:59 +0000\r\n"
         );
+    }
+
+    #[test]
+    fn what_a_policy_adds_stands_behind_the_return_path() {
+        let field = HeaderField::new("X-House", "yes").unwrap();
+        let fields = with_added(&PLAIN, &[field]);
+        assert!(fields.starts_with("Return-Path: <a@b>\r\nX-House: yes\r\nReceived: from "), "{fields}");
     }
 
     #[test]
@@ -200,6 +218,7 @@ mod tests {
                 sender: &sender,
                 only_recipient: recipient.as_ref(),
                 at: OffsetDateTime::UNIX_EPOCH,
+                added: &[],
             };
             let fields = String::from_utf8(arrival.fields().to_vec()).unwrap();
             let names: Vec<_> = fields

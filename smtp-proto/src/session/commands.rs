@@ -5,17 +5,24 @@ use bytes::BytesMut;
 use super::owed::Owed;
 use super::state::State;
 use super::{DataBegin, Event, Protocol, Rejection, RejectionReason, ServerSession, StartTls};
-use crate::command::{Command, Mail, Rcpt, Verb};
+use crate::command::{Bdat, BodyType, Command, Mail, Rcpt, Verb};
 
 impl ServerSession {
     /// The next command, or what is wrong with it.
     pub(super) fn next_command(&mut self, input: &mut BytesMut) -> Option<(Event, Owed)> {
         let limit = self.line_limit(input);
+        if !self.lines.is_discarding() {
+            self.announces_chunk = starts_with_bdat(input);
+        }
         let line = self.lines.next_line(input, limit);
         self.mid_line = line.is_none() && self.lines.is_mid_line(input);
         let mut line = match line? {
             Ok(line) => line,
-            Err(fault) => return Some(self.reject(Rejection::of_command(RejectionReason::Line(fault), None))),
+            Err(fault) => {
+                let rejection = Rejection::of_command(RejectionReason::Line(fault), None);
+                let rejection = if self.announces_chunk { rejection.out_of_step() } else { rejection };
+                return Some(self.reject(rejection));
+            }
         };
         let command = Command::parse(&line, &self.config.dialect);
         if let Ok(Command::Auth(_)) = command {
@@ -23,7 +30,13 @@ impl ServerSession {
             line.fill(0);
         }
         Some(match command {
-            Err(error) => self.reject(error.into()),
+            Ok(Command::Bdat(bdat)) => return self.begin_chunk(bdat),
+            Err(error) => match Bdat::announced(&line) {
+                Some(size) => return self.refuse_chunk(Bdat::new(size), Rejection::from(error).reason),
+                // Octets of a message come next, and nobody knows how many (attack row S8).
+                None if self.announces_chunk => self.reject(Rejection::from(error).out_of_step()),
+                None => self.reject(error.into()),
+            },
             Ok(command) => {
                 let verb = command.verb();
                 match self.judge(command) {
@@ -47,7 +60,8 @@ impl ServerSession {
         let of_mail = rejection.verb == Some(Verb::Mail) && matches!(self.state, State::Ready { .. });
         let too_many = counts.errors >= limits.errors || counts.unknown_commands >= limits.unknown_commands;
         let rejection = if rejection.is_error() && too_many { rejection.closing() } else { rejection };
-        (Event::Rejected(rejection), Owed::Rejected { of_mail })
+        let closes = rejection.closes();
+        (Event::Rejected(rejection), Owed::Rejected { of_mail, closes })
     }
 
     /// What extensions add to a line's length is theirs to say; an AUTH command with an initial response may be as long as
@@ -59,7 +73,13 @@ impl ServerSession {
             // AUTH, a name of 20 octets at the most, two spaces and CRLF stand around the response.
             return limits.auth_line.saturating_add(28);
         }
-        [(extensions.size, 26), (extensions.eight_bit_mime, 17), (extensions.smtp_utf8, 10)]
+        let parameters = [
+            (extensions.size, 26),
+            (extensions.eight_bit_mime, 17),
+            (extensions.smtp_utf8, 10),
+            (extensions.binary_mime, 16),
+        ];
+        parameters
             .into_iter()
             .filter_map(|(on, more)| on.then_some(more))
             .fold(limits.command_line, usize::saturating_add)
@@ -76,8 +96,8 @@ impl ServerSession {
             Command::Hello(hello) => Ok((Event::Hello(hello.clone()), Owed::Hello(hello))),
             Command::Mail(mail) => {
                 self.judge_mail(&mail)?;
-                let smtp_utf8 = mail.smtp_utf8;
-                Ok((Event::Mail(mail), Owed::Mail { smtp_utf8 }))
+                let (smtp_utf8, binary) = (mail.smtp_utf8, mail.body == Some(BodyType::BinaryMime));
+                Ok((Event::Mail(mail), Owed::Mail { smtp_utf8, binary }))
             }
             Command::Rcpt(rcpt) => {
                 self.judge_rcpt(&rcpt)?;
@@ -85,8 +105,9 @@ impl ServerSession {
             }
             Command::Data => match &self.state {
                 // RFC 2033 §4.2 demands 503 where there is no recipient; RFC 5321 §4.1.1.4 allows it.
-                State::Transaction(_, transaction) if transaction.recipients > 0 => {
-                    Ok((Event::DataBegin(DataBegin), Owed::Data))
+                // RFC 3030 §3: "BINARYMIME cannot be used with the DATA command".
+                State::Transaction(_, transaction) if transaction.recipients > 0 && !transaction.binary => {
+                    Ok((Event::DataBegin(DataBegin::by_data()), Owed::Data))
                 }
                 _ => Err(RejectionReason::Sequence),
             },
@@ -102,6 +123,8 @@ impl ServerSession {
             Command::Expn(expn) => Ok((Event::Expn(expn), Owed::Query)),
             Command::Help(help) => Ok((Event::Help(help), Owed::Query)),
             Command::Quit => Ok((Event::Quit, Owed::Quit)),
+            // Begun before it gets here: whatever is wrong with it, octets come behind it.
+            Command::Bdat(_) => Err(RejectionReason::Sequence),
         }
     }
 
@@ -154,9 +177,21 @@ impl State {
     fn excuses(&self, rejection: &Rejection) -> bool {
         let Rejection { reason: RejectionReason::Sequence, verb: Some(verb), .. } = rejection else { return false };
         match self {
-            Self::Ready { behind_refusal, .. } => *behind_refusal && matches!(verb, Verb::Rcpt | Verb::Data),
-            Self::Transaction(_, transaction) => *verb == Verb::Data && transaction.recipients == 0,
+            Self::Ready { behind_refusal, .. } => {
+                *behind_refusal && matches!(verb, Verb::Rcpt | Verb::Data | Verb::Bdat)
+            }
+            Self::Transaction(_, transaction) => matches!(verb, Verb::Data | Verb::Bdat) && transaction.recipients == 0,
+            // RFC 3030 §2: "MUST be prepared to accept and discard additional BDAT chunks already in the pipeline after the
+            // failed BDAT".
+            Self::Chunking(_, _, None) => *verb == Verb::Bdat,
             _ => false,
         }
+    }
+}
+
+fn starts_with_bdat(line: &[u8]) -> bool {
+    match line.split_at_checked(4) {
+        Some((verb, [next, ..])) => verb.eq_ignore_ascii_case(b"BDAT") && !next.is_ascii_alphanumeric(),
+        _ => false,
     }
 }

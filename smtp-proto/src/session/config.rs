@@ -98,11 +98,14 @@ impl Config {
         }
     }
 
-    /// RFC 6531 §3.1: SMTPUTF8 is not offered without 8BITMIME.
+    /// RFC 6531 §3.1: SMTPUTF8 is not offered without 8BITMIME. RFC 3030 §3: nor is BINARYMIME, whose value the parameter
+    /// BODY has from it, nor without CHUNKING.
     pub(crate) fn consistent(mut self: Arc<Self>) -> Arc<Self> {
-        let extensions = self.dialect.extensions;
-        if extensions.smtp_utf8 && !extensions.eight_bit_mime {
-            Arc::make_mut(&mut self).dialect.extensions.smtp_utf8 = false;
+        let mut extensions = self.dialect.extensions;
+        extensions.smtp_utf8 &= extensions.eight_bit_mime;
+        extensions.binary_mime &= extensions.eight_bit_mime && extensions.chunking;
+        if extensions != self.dialect.extensions {
+            Arc::make_mut(&mut self).dialect.extensions = extensions;
         }
         self
     }

@@ -1,60 +1,97 @@
 //! The message itself: RFC 5321 §4.1.1.4 and §4.5.2.
 
 use bytes::{Bytes, BytesMut};
-use mail_wire::dot::{Decoded, DotDecoder, LineEndPolicy};
+use mail_wire::dot::{Decoded, DotDecoder, Faults, LineEndPolicy};
 
 use super::RejectionReason;
 
-/// A message on its way in. It keeps none of it.
+/// A message on its way in, behind DATA. It keeps none of it.
 #[derive(Debug)]
 pub(super) struct Body {
     decoder: DotDecoder,
-    /// Octets so far, without stuffed dots (RFC 1870 §5), those past the limit too.
-    size: u64,
-    limit: u64,
+    measure: Measure,
 }
 
 /// What comes of a message.
 #[derive(Debug)]
 pub(super) enum BodyPart {
     Octets(Bytes),
-    /// Its end, and why it is not to be kept, if it is not.
+    /// Its end, or the end of a chunk of it, and why it is not to be kept, if it is not.
     End(Result<(), RejectionReason>),
 }
 
 impl Body {
     pub(super) fn new(policy: LineEndPolicy, limit: u64) -> Self {
-        Self { decoder: DotDecoder::new(policy), size: 0, limit }
+        Self { decoder: DotDecoder::new(policy), measure: Measure::new(limit) }
     }
 
     pub(super) fn next(&mut self, input: &mut BytesMut) -> Option<BodyPart> {
         loop {
-            match self.decoder.next(input)? {
-                Decoded::Octets(mut octets) => {
-                    // Exactly the limit's octets are given, so that where the input was cut cannot be told from them.
-                    let room = self.limit.saturating_sub(self.size);
-                    self.size = self.size.saturating_add(octets.len() as u64);
-                    octets.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-                    if !octets.is_empty() {
+            let before = input.len();
+            let decoded = self.decoder.next(input);
+            self.measure.took(before.saturating_sub(input.len()) as u64);
+            match decoded? {
+                Decoded::Octets(octets) => {
+                    if let Some(octets) = self.measure.cut(octets) {
                         return Some(BodyPart::Octets(octets));
                     }
                 }
-                Decoded::End => return Some(BodyPart::End(self.verdict())),
+                Decoded::End => {
+                    let (faults, is_refused) = (self.decoder.faults(), self.decoder.is_refused());
+                    return Some(BodyPart::End(self.measure.verdict(faults, is_refused)));
+                }
                 // A kind of octets that this crate does not know cannot be passed on.
                 _ => return Some(BodyPart::End(Err(RejectionReason::Nul))),
             }
         }
     }
 
-    /// How often the peer has sent another [`BODY_BLOCK`](super::Timeouts::BODY_BLOCK) octets.
-    pub(super) fn blocks(&self) -> u64 {
-        self.size / super::Timeouts::BODY_BLOCK
+    pub(super) fn measure(&self) -> &Measure {
+        &self.measure
+    }
+}
+
+/// How much of a message has come, and how much may.
+#[derive(Debug)]
+pub(super) struct Measure {
+    /// Octets of the message so far, without stuffed dots (RFC 1870 §5), those past the limit too.
+    size: u64,
+    limit: u64,
+    /// Octets that the peer has sent for it, whatever became of them.
+    taken: u64,
+}
+
+impl Measure {
+    pub(super) fn new(limit: u64) -> Self {
+        Self { size: 0, limit, taken: 0 }
     }
 
-    fn verdict(&self) -> Result<(), RejectionReason> {
-        if self.decoder.faults().nul {
+    pub(super) fn took(&mut self, octets: u64) {
+        self.taken = self.taken.saturating_add(octets);
+    }
+
+    /// Exactly the limit's octets are given, so that where the input was cut cannot be told from them.
+    pub(super) fn cut(&mut self, mut octets: Bytes) -> Option<Bytes> {
+        let room = self.limit.saturating_sub(self.size);
+        self.size = self.size.saturating_add(octets.len() as u64);
+        octets.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+        (!octets.is_empty()).then_some(octets)
+    }
+
+    /// Whether so many octets more are not too many.
+    pub(super) fn has_room_for(&self, octets: u64) -> bool {
+        self.size.checked_add(octets).is_some_and(|size| size <= self.limit)
+    }
+
+    /// Octets that the peer has sent for it, whatever became of them.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    pub(super) fn verdict(&self, faults: Faults, is_refused: bool) -> Result<(), RejectionReason> {
+        if faults.nul {
             Err(RejectionReason::Nul)
-        } else if self.decoder.is_refused() {
+        } else if is_refused {
             Err(RejectionReason::BareLineEnd)
         } else if self.size > self.limit {
             Err(RejectionReason::MessageTooBig)

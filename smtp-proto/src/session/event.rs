@@ -28,10 +28,15 @@ pub enum Event {
     Mail(Mail),
     /// It is for this one. A host that takes every recipient is an open relay (attack row R1).
     Rcpt(Rcpt),
-    /// The peer wants to send the message: 354, or a refusal.
+    /// The peer wants to send the message: yes, or a refusal.
     DataBegin(DataBegin),
     /// Octets of the message, without stuffed dots, with CRLF line ends. Asks for no answer.
+    ///
+    /// Those of a message with BODY=BINARYMIME (RFC 3030 §3) are as they came: NULs and bare line ends among them.
     Data(Bytes),
+    /// A chunk of the message is whole, and another comes (RFC 3030 §2). A refusal ends the message: every further chunk of
+    /// it is refused.
+    EndOfChunk(EndOfChunk),
     /// The message is whole. A 2yz takes it into keeping: say so when it is stored so that no crash takes it away, and not
     /// before (RFC 5321 §6.1).
     EndOfData(EndOfData),
@@ -78,6 +83,7 @@ impl Event {
             Self::Mail(mail) => mail.accept(),
             Self::Rcpt(_) => Reply::of(550, Status::permanent(7, 1), "relaying denied").into(),
             Self::DataBegin(begin) => begin.accept(),
+            Self::EndOfChunk(end) => end.accept(),
             Self::EndOfData(_) => Answer::ToAll(Reply::of(451, Status::transient(3, 0), "not stored, try again later")),
             Self::Rset => Reply::of(250, Status::success(0, 0), "reset").into(),
             Self::Noop(_) => Reply::of(250, Status::success(0, 0), "ok").into(),
@@ -174,16 +180,56 @@ impl Rcpt {
 /// See [`Event::DataBegin`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct DataBegin;
+pub struct DataBegin {
+    /// Whether it comes by BDAT, in chunks (RFC 3030 §2), and not by DATA. Then nothing is written at this point: the
+    /// octets come whatever the answer is, a refusal goes out behind the chunk's last octet, and is an
+    /// [`Event::Rejected`] there.
+    pub is_chunked: bool,
+}
 
 impl DataBegin {
-    /// `354`: let it come.
+    pub(super) const fn by_data() -> Self {
+        Self { is_chunked: false }
+    }
+
+    pub(super) const fn by_bdat() -> Self {
+        Self { is_chunked: true }
+    }
+
+    /// Let it come: `354`, or nothing for BDAT.
     pub fn accept(&self) -> Answer {
+        if self.is_chunked {
+            return Answer::Proceed;
+        }
         let text = "start mail input; end with <CRLF>.<CRLF>";
         Reply::new(ReplyCode::known(354), None, crate::grammar::ReplyText::lossy(text)).into()
     }
 
     /// No. The reply is a 4yz or a 5yz.
+    pub fn refuse(&self, reply: Reply) -> Answer {
+        reply.into()
+    }
+}
+
+/// See [`Event::EndOfChunk`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct EndOfChunk {
+    /// How many octets the chunk had, as the peer counts them.
+    pub octets: u64,
+}
+
+impl EndOfChunk {
+    pub(super) const fn new(octets: u64) -> Self {
+        Self { octets }
+    }
+
+    /// `250`: let the next one come. It says nothing of the message's being stored, and nothing has to be.
+    pub fn accept(&self) -> Answer {
+        Reply::of(250, Status::success(0, 0), &format!("{} octets received", self.octets)).into()
+    }
+
+    /// No. The reply is a 4yz or a 5yz, and the message is given up.
     pub fn refuse(&self, reply: Reply) -> Answer {
         reply.into()
     }

@@ -27,6 +27,7 @@
 
 mod answer;
 mod auth;
+mod bdat;
 mod commands;
 mod config;
 mod data;
@@ -44,7 +45,7 @@ use mail_wire::sasl::Identity;
 
 pub use answer::Answer;
 pub use config::{Config, Protocol, Timeouts};
-pub use event::{Connected, DataBegin, EndOfData, Event, LoginFailure, StartTls};
+pub use event::{Connected, DataBegin, EndOfChunk, EndOfData, Event, LoginFailure, StartTls};
 pub use rejection::{Rejection, RejectionReason};
 
 use crate::command::Hello;
@@ -71,6 +72,8 @@ pub struct ServerSession {
     activity: u64,
     /// A line has begun and has not ended, as far as was seen.
     mid_line: bool,
+    /// The line that has begun is a BDAT: should it turn out to be none, octets of a message stand behind it all the same.
+    announces_chunk: bool,
     /// Clear text that was thrown away when TLS began.
     dropped: usize,
     counts: Counts,
@@ -100,14 +103,32 @@ pub enum Phase {
     Ready,
     /// A message has a sender.
     Transaction,
-    /// A message comes.
+    /// A message comes, or a chunk of it.
     Data,
+    /// Between two chunks of a message.
+    Chunking,
+    /// A chunk comes that was refused.
+    Discarding,
     /// A login is on its way.
     Authenticating,
     /// The TLS handshake is due.
     Handshake,
     /// It is over.
     Closed,
+}
+
+/// What comes of what has been read.
+enum Step {
+    Event(Event, Owed),
+    MoreInput,
+    /// The state has moved, and the input is to be looked at in the new one.
+    Again,
+}
+
+impl From<Option<(Event, Owed)>> for Step {
+    fn from(next: Option<(Event, Owed)>) -> Self {
+        next.map_or(Self::MoreInput, |(event, owed)| Self::Event(event, owed))
+    }
 }
 
 impl ServerSession {
@@ -121,6 +142,7 @@ impl ServerSession {
             tls: None,
             activity: 0,
             mid_line: false,
+            announces_chunk: false,
             dropped: 0,
             counts: Counts::default(),
         }
@@ -145,29 +167,18 @@ impl ServerSession {
         if !matches!(self.owed, Owed::Nothing) {
             return Err(UsageError::AnswerOwed.into());
         }
-        let event = match &mut self.state {
-            State::Data(_, transaction, body) => {
-                let replies = if self.config.protocol == Protocol::Lmtp { transaction.recipients } else { 1 };
-                match body.next(input) {
-                    None => None,
-                    Some(BodyPart::Octets(octets)) => Some((Event::Data(octets), Owed::Nothing)),
-                    Some(BodyPart::End(Ok(()))) => {
-                        Some((Event::EndOfData(EndOfData::new(replies)), Owed::EndOfData { left: replies }))
-                    }
-                    Some(BodyPart::End(Err(reason))) => {
-                        let rejection = Rejection::of_message(reason);
-                        Some((Event::Rejected(rejection), Owed::RejectedMessage { left: replies }))
-                    }
-                }
+        let event = loop {
+            let (before, in_body) = (input.len(), self.state.is_in_body());
+            let next = self.advance(input);
+            if in_body && input.len() < before {
+                // A peer that sends is not idle, whether its octets are given or not.
+                self.activity = self.activity.wrapping_add(1);
             }
-            State::Auth(..) => self.next_of_login(input),
-            State::Fresh { .. }
-            | State::Refused
-            | State::Greeted
-            | State::Ready { .. }
-            | State::Transaction(..)
-            | State::Handshake
-            | State::Closed => self.next_command(input),
+            match next {
+                Step::Event(event, owed) => break Some((event, owed)),
+                Step::MoreInput => break None,
+                Step::Again => {}
+            }
         };
         Ok(event.map(|(event, owed)| {
             self.activity = self.activity.wrapping_add(1);
@@ -198,6 +209,10 @@ impl ServerSession {
                     out.extend_from_slice(b"\r\n");
                 }
                 Some(owed::Resolved::Credential(answer)) => self.supply(answer),
+                Some(owed::Resolved::Chunk(bdat, None)) => self.accept_chunks(bdat),
+                Some(owed::Resolved::Chunk(bdat, Some(reply))) => {
+                    self.refuse_chunk(bdat, RejectionReason::Refused(reply));
+                }
                 Some(owed::Resolved::Replies(reply, count)) => {
                     for _ in 0..count {
                         self.write(&owed, &reply, out);
@@ -233,7 +248,7 @@ impl ServerSession {
         let gone = match (&self.state, owed) {
             (State::Closed | State::Fresh { .. } | State::Handshake, _) => Ok(()),
             (_, owed) if !matches!(owed, Owed::Nothing) => Err(PeerError::BeforeAnswer),
-            (State::Data(..), _) => Err(PeerError::InData),
+            (state, _) if state.measure().is_some() => Err(PeerError::InData),
             (State::Auth(..), _) => Err(PeerError::InAuth),
             _ if self.mid_line => Err(PeerError::InCommand),
             _ => Ok(()),
@@ -260,8 +275,11 @@ impl ServerSession {
         if self.mid_line {
             timers = timers.with(RunningTimer::new(Timer::Line, line, self.activity));
         }
-        if let State::Data(_, _, message) = &self.state {
-            timers = timers.with(RunningTimer::new(Timer::Body, body, message.blocks()));
+        if let Some(measure) = self.state.measure() {
+            // A new message begins anew, however many of them are pipelined in one read.
+            let blocks = measure.taken() / Timeouts::BODY_BLOCK;
+            let since = (self.counts.messages as u64).wrapping_shl(32).wrapping_add(blocks);
+            timers = timers.with(RunningTimer::new(Timer::Body, body, since));
         }
         timers
     }
@@ -280,7 +298,8 @@ impl ServerSession {
     /// answer, and wants to be asked again once the next event has been answered.
     pub fn shut_down(&mut self, out: &mut BytesMut) -> bool {
         let busy = match &self.state {
-            State::Data(..) => true,
+            // Between two chunks of a message it may go: RFC 3030 §2 has an imminent shutdown told there.
+            state if state.is_in_body() => true,
             State::Auth(_, exchange) => exchange.step.is_some(),
             _ => false,
         };
@@ -326,7 +345,9 @@ impl ServerSession {
             State::Greeted => Phase::Greeted,
             State::Ready { .. } => Phase::Ready,
             State::Transaction(..) => Phase::Transaction,
-            State::Data(..) => Phase::Data,
+            State::Data(..) | State::Chunk(..) => Phase::Data,
+            State::Chunking(..) => Phase::Chunking,
+            State::Discarding(_) => Phase::Discarding,
             State::Auth(..) => Phase::Authenticating,
             State::Handshake => Phase::Handshake,
             State::Closed => Phase::Closed,
@@ -357,6 +378,63 @@ impl ServerSession {
     /// wrong client.
     pub fn clear_text_dropped(&self) -> usize {
         self.dropped
+    }
+
+    /// The next step in what has been read.
+    fn advance(&mut self, input: &mut BytesMut) -> Step {
+        let is_lmtp = self.config.protocol == Protocol::Lmtp;
+        let part = match &mut self.state {
+            State::Data(_, _, body) => body.next(input),
+            State::Chunk(_, _, body, chunk) => body.next(chunk, input),
+            State::Discarding(discarding) => {
+                let replies = discarding.replies;
+                return match discarding.swallow(input) {
+                    false => Step::MoreInput,
+                    true if replies == 0 => {
+                        self.state.message_ended();
+                        Step::Again
+                    }
+                    true => {
+                        let rejection = discarding.rejection.clone();
+                        Step::Event(Event::Rejected(rejection), Owed::RejectedMessage { left: replies })
+                    }
+                };
+            }
+            State::Auth(..) => return self.next_of_login(input).into(),
+            State::Fresh { .. }
+            | State::Refused
+            | State::Greeted
+            | State::Ready { .. }
+            | State::Transaction(..)
+            | State::Chunking(..)
+            | State::Handshake
+            | State::Closed => {
+                return match self.next_command(input) {
+                    // BDAT: what comes next is its octets.
+                    None if self.state.is_in_body() => Step::Again,
+                    next => next.into(),
+                };
+            }
+        };
+        let chunk = match &self.state {
+            State::Chunk(_, _, _, chunk) if !chunk.last => Some(chunk.size),
+            _ => None,
+        };
+        let replies = if is_lmtp && chunk.is_none() { self.state.recipients().unwrap_or(1) } else { 1 };
+        match (part, chunk) {
+            (None, _) => Step::MoreInput,
+            (Some(BodyPart::Octets(octets)), _) => Step::Event(Event::Data(octets), Owed::Nothing),
+            (Some(BodyPart::End(Ok(()))), Some(size)) => {
+                Step::Event(Event::EndOfChunk(EndOfChunk::new(size)), Owed::EndOfChunk)
+            }
+            (Some(BodyPart::End(Ok(()))), None) => {
+                Step::Event(Event::EndOfData(EndOfData::new(replies)), Owed::EndOfData { left: replies })
+            }
+            (Some(BodyPart::End(Err(reason))), _) => {
+                let rejection = Rejection::of_message(reason);
+                Step::Event(Event::Rejected(rejection), Owed::RejectedMessage { left: replies })
+            }
+        }
     }
 
     /// Parting words, and the end.

@@ -5,7 +5,7 @@ use mail_wire::sasl::{Identity, Mechanism};
 
 use super::data::Body;
 use super::{Answer, ServerSession};
-use crate::command::Hello;
+use crate::command::{Bdat, Hello};
 use crate::grammar::{EnhancedStatusCode as Status, ReplyText};
 use crate::response::{Reply, ReplyClass, ReplyCode};
 
@@ -18,9 +18,13 @@ pub(super) enum Owed {
     StartTls,
     Mail {
         smtp_utf8: bool,
+        binary: bool,
     },
     Rcpt,
     Data,
+    /// The first BDAT of a message. Nothing is written before its octets have come (RFC 3030 §2).
+    Chunk(Bdat),
+    EndOfChunk,
     EndOfData {
         left: usize,
     },
@@ -32,9 +36,10 @@ pub(super) enum Owed {
     Credential,
     Authenticated(Identity),
     LoginFailed,
-    /// `of_mail` if it was MAIL that was rejected.
+    /// `of_mail` if it was MAIL that was rejected; `closes` if it is the session's last word, whatever the answer.
     Rejected {
         of_mail: bool,
+        closes: bool,
     },
     RejectedMessage {
         left: usize,
@@ -46,6 +51,8 @@ pub(super) enum Resolved {
     Replies(Reply, usize),
     Challenge(String),
     Credential(CredentialAnswer),
+    /// Whether a message in chunks may come, and what is said once its first chunk has come if it may not.
+    Chunk(Bdat, Option<Reply>),
 }
 
 impl ServerSession {
@@ -54,6 +61,7 @@ impl ServerSession {
         let (reply, to_all) = match (owed, answer) {
             (Owed::Credential, Answer::Credential(answer)) => return Some(Resolved::Credential(answer)),
             (Owed::Challenge(text), Answer::Proceed) => return Some(Resolved::Challenge(text.clone())),
+            (Owed::Chunk(bdat), Answer::Proceed) => return Some(Resolved::Chunk(*bdat, None)),
             (_, Answer::Proceed) => (self.own_words(owed)?, false),
             // The session's list of extensions is the true one: a host gives the words behind the name, and no more.
             (Owed::Greeting | Owed::Hello(_), Answer::Reply(reply) | Answer::ToAll(reply))
@@ -67,6 +75,9 @@ impl ServerSession {
         };
         if reply.code() != ReplyCode::CLOSING && !owed.takes(&reply) {
             return None;
+        }
+        if let (Owed::Chunk(bdat), false) = (owed, reply.code() == ReplyCode::CLOSING) {
+            return Some(Resolved::Chunk(*bdat, Some(reply).filter(|reply| reply.class() != ReplyClass::Intermediate)));
         }
         let count = match owed {
             Owed::EndOfData { left } | Owed::RejectedMessage { left } if to_all => *left,
@@ -86,11 +97,12 @@ impl ServerSession {
             Owed::Greeting => self.state.refused(),
             Owed::Hello(hello) if yes => self.state.said_hello(hello),
             Owed::StartTls if yes => self.state.handshake_begun(),
-            Owed::Mail { smtp_utf8 } if yes => {
+            Owed::Mail { smtp_utf8, binary } if yes => {
                 self.counts.messages = self.counts.messages.saturating_add(1);
-                self.state.mail_begun(smtp_utf8);
+                self.state.mail_begun(smtp_utf8, binary);
             }
-            Owed::Mail { .. } | Owed::Rejected { of_mail: true } => self.state.mail_refused(),
+            Owed::Rejected { closes: true, .. } => self.state.closed(),
+            Owed::Mail { .. } | Owed::Rejected { of_mail: true, .. } => self.state.mail_refused(),
             Owed::Rcpt if yes => self.state.recipient_accepted(),
             Owed::Rcpt => self.counts.refused_recipients = self.counts.refused_recipients.saturating_add(1),
             Owed::Data if yes => {
@@ -101,7 +113,8 @@ impl ServerSession {
             Owed::RejectedMessage { left } if left > count => {
                 self.owed = Owed::RejectedMessage { left: left - count };
             }
-            Owed::EndOfData { .. } | Owed::RejectedMessage { .. } => self.state.reset(),
+            Owed::EndOfChunk => self.state.chunk_ended(yes),
+            Owed::EndOfData { .. } | Owed::RejectedMessage { .. } => self.state.message_ended(),
             Owed::Rset if yes => self.state.reset(),
             Owed::Quit => self.state.closed(),
             Owed::Authenticated(identity) => self.state.auth_ended(yes.then_some(identity)),
@@ -109,9 +122,10 @@ impl ServerSession {
             Owed::Hello(_)
             | Owed::StartTls
             | Owed::Data
+            | Owed::Chunk(_)
             | Owed::Rset
             | Owed::Query
-            | Owed::Rejected { of_mail: false }
+            | Owed::Rejected { .. }
             | Owed::Nothing => {}
         }
     }
@@ -155,6 +169,8 @@ impl ServerSession {
         offer(extensions.eight_bit_mime, "8BITMIME");
         offer(extensions.enhanced_status_codes, "ENHANCEDSTATUSCODES");
         offer(extensions.smtp_utf8, "SMTPUTF8");
+        offer(extensions.chunking, "CHUNKING");
+        offer(extensions.binary_mime, "BINARYMIME");
         offer(self.starttls_is_open(), "STARTTLS");
         if self.auth_is_open() {
             let names: Vec<_> = self.config.mechanisms.iter().map(|mechanism: &Mechanism| mechanism.name()).collect();
@@ -182,7 +198,7 @@ impl Owed {
     fn takes(&self, reply: &Reply) -> bool {
         match reply.class() {
             ReplyClass::TransientNegative | ReplyClass::PermanentNegative => !matches!(self, Self::Nothing),
-            ReplyClass::Intermediate => matches!(self, Self::Data) && reply.code().value() == 354,
+            ReplyClass::Intermediate => matches!(self, Self::Data | Self::Chunk(_)) && reply.code().value() == 354,
             ReplyClass::Completion => matches!(
                 self,
                 Self::Greeting
@@ -190,6 +206,7 @@ impl Owed {
                     | Self::StartTls
                     | Self::Mail { .. }
                     | Self::Rcpt
+                    | Self::EndOfChunk
                     | Self::EndOfData { .. }
                     | Self::Rset
                     | Self::Quit

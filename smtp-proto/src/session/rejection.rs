@@ -20,7 +20,16 @@ pub struct Rejection {
     pub verb: Option<Verb>,
     /// Whether it takes the place of a message's end.
     during_data: bool,
-    closes: bool,
+    closes: Closes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closes {
+    No,
+    /// A limit is reached: 421.
+    AtLimit,
+    /// What follows cannot be told from anything else.
+    OutOfStep,
 }
 
 /// Why a [`Rejection`] is one.
@@ -67,30 +76,45 @@ pub enum RejectionReason {
     BareLineEnd,
     /// A message with a NUL: 550 (attack row S3).
     Nul,
+    /// The host has refused a message that comes in chunks ([`DataBegin`](super::DataBegin)): its reply, which had to wait
+    /// for the chunk's octets (RFC 3030 §2).
+    Refused(Reply),
 }
 
 impl Rejection {
     pub(super) fn of_command(reason: RejectionReason, verb: Option<Verb>) -> Self {
-        Self { reason, verb, during_data: false, closes: false }
+        Self { reason, verb, during_data: false, closes: Closes::No }
     }
 
     pub(super) fn of_message(reason: RejectionReason) -> Self {
-        Self { reason, verb: None, during_data: true, closes: false }
+        Self { reason, verb: None, during_data: true, closes: Closes::No }
+    }
+
+    /// A chunk is not taken, and with it the message that it is of, if there is one.
+    pub(super) fn of_chunk(reason: RejectionReason, during_data: bool) -> Self {
+        Self { reason, verb: Some(Verb::Bdat), during_data, closes: Closes::No }
     }
 
     /// The same as the last that the peer is allowed.
     pub(super) fn closing(self) -> Self {
-        Self { closes: true, ..self }
+        Self { closes: Closes::AtLimit, ..self }
     }
 
-    /// Whether it takes the place of a message's end: what has come of the message is to be thrown away.
+    /// The same as the session's last word: nobody knows where the next command begins.
+    pub(super) fn out_of_step(self) -> Self {
+        Self { closes: Closes::OutOfStep, ..self }
+    }
+
+    /// Whether it takes the place of a message's end, or of that of a chunk of it: what has come of the message is to be
+    /// thrown away.
     pub fn ends_message(&self) -> bool {
         self.during_data
     }
 
-    /// Whether a limit is reached, so that the default answer is 421 and closes.
+    /// Whether the session is over with its answer: a limit is reached, and the default answer is 421; or what follows
+    /// cannot be told from anything else.
     pub fn closes(&self) -> bool {
-        self.closes
+        self.closes != Closes::No
     }
 
     /// The reply that the RFCs have for it. At a message's end by LMTP it goes to every recipient.
@@ -100,7 +124,7 @@ impl Rejection {
 
     fn reply(&self) -> Reply {
         use RejectionReason as Reason;
-        if self.closes {
+        if self.closes == Closes::AtLimit {
             return Reply::of(421, Status::transient(7, 0), "too many errors, closing connection");
         }
         let of_sender = self.verb == Some(Verb::Mail);
@@ -140,6 +164,7 @@ impl Rejection {
             }
             Reason::BareLineEnd => Reply::of(550, Status::permanent(6, 0), "message has a bare CR or LF"),
             Reason::Nul => Reply::of(550, Status::permanent(6, 0), "message has a NUL"),
+            Reason::Refused(reply) => reply.clone(),
         }
     }
 
@@ -154,7 +179,8 @@ impl Rejection {
             | Reason::TooManyRefusedRecipients
             | Reason::NonAsciiAddress
             | Reason::BareLineEnd
-            | Reason::Nul => false,
+            | Reason::Nul
+            | Reason::Refused(_) => false,
             Reason::Line(_)
             | Reason::UnknownCommand
             | Reason::WrongProtocol

@@ -17,6 +17,7 @@ use mailstore_traits::{
     Uid, UidSet, UserName,
 };
 use smtp_proto::Server;
+use smtp_proto::server::policy::Policy;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -39,7 +40,7 @@ pub struct Running {
     pub task: JoinHandle<()>,
 }
 
-pub async fn start<S: MailStore, A: Authenticator, D: Directory>(server: Server<S, A, D>) -> Running {
+pub async fn start<S: MailStore, A: Authenticator, D: Directory, P: Policy>(server: Server<S, A, D, P>) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (shutdown, word) = Shutdown::channel();

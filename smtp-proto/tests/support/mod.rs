@@ -41,6 +41,11 @@ pub struct Host {
     pub greeting: Option<String>,
     pub hello: Option<String>,
     pub refuse_greeting: Option<Reply>,
+    /// What the wish to send a message is refused with.
+    pub refuse_data: Option<Reply>,
+    /// The chunk, counted from 1, that is refused, and what with.
+    pub refuse_chunk: Option<(usize, Reply)>,
+    chunks: usize,
     /// What happened, but for octets of messages.
     pub events: Vec<String>,
     /// Messages that were taken: sender, recipients, octets.
@@ -78,6 +83,18 @@ impl Host {
                     rcpt.accept()
                 } else {
                     rcpt.refuse(Reply::of(550, Status::permanent(1, 1), "no such user here"))
+                }
+            }
+            Event::DataBegin(begin) if self.refuse_data.is_some() => begin.refuse(self.refuse_data.clone().unwrap()),
+            Event::DataBegin(begin) => {
+                self.chunks = 0;
+                begin.accept()
+            }
+            Event::EndOfChunk(end) => {
+                self.chunks += 1;
+                match &self.refuse_chunk {
+                    Some((number, reply)) if *number == self.chunks => end.refuse(reply.clone()),
+                    _ => end.accept(),
                 }
             }
             Event::EndOfData(end) => return self.deliver(*end),

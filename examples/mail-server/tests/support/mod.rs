@@ -1,6 +1,9 @@
 //! The program as its users have it: a process with a folder, ports and two output streams.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod host;
+pub(crate) mod shapes;
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

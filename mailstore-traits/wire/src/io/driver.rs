@@ -1,24 +1,37 @@
 //! One connection: its link, its two buffers, its clocks.
 
+use std::future::{Future as _, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
+use super::metrics::{self, OpenConnection};
 use super::{Link, Shutdown, TlsConfig};
 use crate::machine::{Machine, Timer};
+
+/// Of a long answer the peer has to take so many octets in each [`DriverOptions::write_timeout`]. One that takes a single
+/// octet now and then would keep its connection, and the maildrop that it reads from, for weeks.
+const WRITE_BLOCK: usize = 16 * 1024;
+
+/// So much room may stay in the input of a peer that is waited for.
+const IDLE_ROOM: usize = 1024;
 
 /// The sizes and times of a [`Driver`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct DriverOptions {
+    /// What is spoken, in a word, for logs and metrics: `smtp`.
+    pub protocol: &'static str,
     /// How many octets one read takes at the most. 16 KiB, a TLS record's size.
     pub read_chunk: usize,
     /// With so many octets to be sent, they are sent before another event is looked at: 64 KiB (attack row M13).
     pub output_high_water: usize,
-    /// A peer that does not read for so long is given up: 5 minutes.
+    /// A peer that does not read for so long is given up: 5 minutes (attack row M13). Of more than 16 KiB it has to take
+    /// each 16 KiB in that time.
     pub write_timeout: Duration,
     /// A handshake takes no longer than this: 30 seconds (attack row T11).
     pub tls_handshake_timeout: Duration,
@@ -29,6 +42,7 @@ pub struct DriverOptions {
 impl Default for DriverOptions {
     fn default() -> Self {
         Self {
+            protocol: "mail",
             read_chunk: 16 * 1024,
             output_high_water: 64 * 1024,
             write_timeout: Duration::from_secs(300),
@@ -56,7 +70,7 @@ pub enum DriveError<E: std::error::Error + 'static> {
 /// Runs one session over one connection. The host asks it for events and writes answers into its output.
 #[derive(Debug)]
 pub struct Driver {
-    /// Absent while a handshake has it, and for good if that failed.
+    /// Absent while a handshake has it, and for good if that or a write failed.
     link: Option<Link>,
     input: BytesMut,
     output: BytesMut,
@@ -66,6 +80,9 @@ pub struct Driver {
     shutdown: Shutdown,
     /// Set once the word has been heard: when waiting ends.
     last_call: Option<Instant>,
+    /// When an event was given that the host is still busy with.
+    with_host: Option<Instant>,
+    open: OpenConnection,
 }
 
 /// What waiting came to.
@@ -87,7 +104,32 @@ impl Driver {
             options,
             shutdown,
             last_call: None,
+            with_host: None,
+            open: OpenConnection::begin(options.protocol),
         }
+    }
+
+    /// Whether the peer speaks before it has been greeted, within so long (RFC 5321 §4.3.1: "the sender should wait for
+    /// this greeting message before sending any commands"; attack row C4). To be asked before the first event. What it
+    /// says is kept and comes to the session in its turn; no more of it is read than fits in
+    /// [`DriverOptions::read_chunk`].
+    ///
+    /// # Errors
+    /// The connection broke. That the peer has said all that it wants to say is none, and is told by the first event.
+    pub async fn talked_early(&mut self, wait: Duration) -> io::Result<bool> {
+        if !self.input.is_empty() {
+            return Ok(true);
+        }
+        let Some(link) = &mut self.link else { return Err(gone()) };
+        let read = fill(link, &mut self.input, &mut self.output, self.options.read_chunk);
+        let count = tokio::select! {
+            biased;
+            read = read => read?,
+            () = self.shutdown.requested() => 0,
+            () = sleep(wait) => 0,
+        };
+        self.open.octets_in.increment(count as u64);
+        Ok(count > 0)
     }
 
     /// The next event: sends what has been answered, reads, runs the timers, hears the word to shut down. `None` means
@@ -99,10 +141,14 @@ impl Driver {
     /// The connection broke, the peer went in the middle of something, or the session cannot go on. What had been
     /// answered has been sent where that was possible.
     pub async fn next_event<M: Machine>(&mut self, session: &mut M) -> Result<Option<M::Event>, DriveError<M::Error>> {
+        self.take_back_the_hosts_time();
         loop {
             self.flush_if_full().await?;
             match session.next_event(&mut self.input) {
-                Ok(Some(event)) => return Ok(Some(event)),
+                Ok(Some(event)) => {
+                    self.with_host = Some(Instant::now());
+                    return Ok(Some(event));
+                }
                 Ok(None) => {}
                 Err(error) => {
                     self.flush().await?;
@@ -121,9 +167,17 @@ impl Driver {
                 Wake::Read(0) => {
                     return session.end_of_input().map(|()| None).map_err(DriveError::Session);
                 }
-                Wake::Read(_) | Wake::ShutDown => {}
-                Wake::Timeout(timer) => session.handle_timeout(timer, &mut self.output),
-                Wake::LastCall => return Err(DriveError::ShutDown),
+                Wake::Read(count) => self.open.octets_in.increment(count as u64),
+                Wake::ShutDown => {}
+                Wake::Timeout(timer) => {
+                    metrics::timeout(self.options.protocol, metrics::timer_name(timer));
+                    tracing::debug!(?timer, "the peer was too slow");
+                    session.handle_timeout(timer, &mut self.output);
+                }
+                Wake::LastCall => {
+                    metrics::timeout(self.options.protocol, "shutdown");
+                    return Err(DriveError::ShutDown);
+                }
             }
         }
     }
@@ -138,16 +192,37 @@ impl Driver {
     /// # Errors
     /// The connection broke, or the peer has not read for [`DriverOptions::write_timeout`].
     pub async fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.write_out().await;
+        if let Err(error) = &flushed {
+            if error.kind() == io::ErrorKind::TimedOut {
+                metrics::timeout(self.options.protocol, "write");
+            }
+            // Nothing more is to be waited for, at the close neither.
+            self.link = None;
+            self.output = BytesMut::new();
+        }
+        flushed
+    }
+
+    async fn write_out(&mut self) -> io::Result<()> {
         let Some(link) = &mut self.link else { return Err(gone()) };
         let patience = self.options.write_timeout;
+        let mut deadline = Instant::now() + patience;
+        let mut taken = 0_usize;
         while !self.output.is_empty() {
-            // The clock starts anew with each piece that the peer takes: it is to be alive, not fast.
-            let written = timeout(patience, link.write_buf(&mut self.output)).await.map_err(|_| not_reading())??;
+            let written = timeout_at(deadline, link.write_buf(&mut self.output)).await.map_err(|_| not_reading())??;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
+            self.open.octets_out.increment(written as u64);
+            taken = taken.saturating_add(written);
+            // The clock starts anew with each block that the peer takes, not with each octet.
+            if taken >= WRITE_BLOCK {
+                taken = 0;
+                deadline = Instant::now() + patience;
+            }
         }
-        timeout(patience, link.flush()).await.map_err(|_| not_reading())?
+        timeout_at(deadline, link.flush()).await.map_err(|_| not_reading())?
     }
 
     /// Sends what has been answered if it has become much: for the parts of a long answer.
@@ -167,7 +242,20 @@ impl Driver {
         self.flush().await?;
         let link = self.link.take().ok_or_else(gone)?;
         let read_ahead = self.input.split();
-        let (link, info) = link.accept_tls(read_ahead, tls, self.options.tls_handshake_timeout).await?;
+        let taken = link.accept_tls(read_ahead, tls, self.options.tls_handshake_timeout).await;
+        let protocol = self.options.protocol;
+        metrics::handshake(
+            protocol,
+            match &taken {
+                Ok(_) => "ok",
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    metrics::timeout(protocol, "handshake");
+                    "timeout"
+                }
+                Err(_) => "failed",
+            },
+        );
+        let (link, info) = taken?;
         self.link = Some(link);
         session.tls_started(info, &mut self.input);
         Ok(())
@@ -187,6 +275,8 @@ impl Driver {
 
     /// Waits, for a peer that has guessed passwords (attack row A11); no longer than until a shutdown.
     pub async fn delay(&mut self, time: Duration) {
+        give_back(&mut self.input);
+        give_back(&mut self.output);
         tokio::select! {
             () = sleep(time) => {}
             () = self.shutdown.requested() => {}
@@ -198,18 +288,16 @@ impl Driver {
     pub async fn close(mut self) {
         const PATIENCE: Duration = Duration::from_secs(2);
         const MOST: usize = 256 * 1024;
-        if self.flush().await.is_err() {
-            return;
-        }
-        let Some(mut link) = self.link.take() else { return };
         let parting = async {
+            self.flush().await?;
+            let Some(mut link) = self.link.take() else { return Ok(()) };
             link.shutdown().await?;
-            let mut dropped = 0;
-            self.input.clear();
+            self.input = BytesMut::new();
+            let mut dropped = 0_usize;
             while dropped < MOST {
-                match link.read_buf(&mut self.input).await? {
+                match fill(&mut link, &mut self.input, &mut self.output, 4096).await? {
                     0 => break,
-                    count => dropped += count,
+                    count => dropped = dropped.saturating_add(count),
                 }
                 self.input.clear();
             }
@@ -222,9 +310,7 @@ impl Driver {
     async fn wait<M: Machine>(&mut self, session: &M) -> io::Result<Wake> {
         let deadline = self.nearest_deadline(session);
         let Some(link) = &mut self.link else { return Err(gone()) };
-        let chunk = self.options.read_chunk;
-        self.input.reserve(chunk);
-        let mut space = (&mut self.input).limit(chunk);
+        let read = fill(link, &mut self.input, &mut self.output, self.options.read_chunk);
         let last_call = self.last_call;
         tokio::select! {
             // The clocks first: a peer that always has one more octet does not stop them.
@@ -234,7 +320,21 @@ impl Driver {
             }
             () = at(last_call) => Ok(Wake::LastCall),
             () = self.shutdown.requested(), if last_call.is_none() => Ok(Wake::ShutDown),
-            read = link.read_buf(&mut space) => read.map(Wake::Read),
+            read = read => read.map(Wake::Read),
+        }
+    }
+
+    /// The peer is not charged for the time that the host took for an event, with a store that is slow for instance. The
+    /// time to the login goes on: it is for the session as a whole, the delays after wrong passwords with it.
+    fn take_back_the_hosts_time(&mut self) {
+        let Some(since) = self.with_host.take() else { return };
+        let took = since.elapsed();
+        for (kind, clock) in Timer::ALL.into_iter().zip(&mut self.clocks) {
+            if let Some((_, ends)) = clock
+                && kind != Timer::Login
+            {
+                *ends += took;
+            }
         }
     }
 
@@ -261,6 +361,35 @@ impl Driver {
     }
 }
 
+/// Reads what has come, at most `chunk` octets of it. While nothing comes, no room is held for it, nor for answers: a
+/// connection that waits costs what is in its buffers, and most have nothing there (attack row C1). Cancel-safe.
+async fn fill(link: &mut Link, input: &mut BytesMut, output: &mut BytesMut, chunk: usize) -> io::Result<usize> {
+    poll_fn(|context| {
+        input.reserve(chunk);
+        let mut space = (&mut *input).limit(chunk);
+        let polled = pin!(link.read_buf(&mut space)).poll(context);
+        if polled.is_pending() {
+            give_back(input);
+            give_back(output);
+        }
+        polled
+    })
+    .await
+}
+
+/// Gives back the room that a buffer has and does not need.
+fn give_back(buffer: &mut BytesMut) {
+    if buffer.is_empty() {
+        *buffer = BytesMut::new();
+    } else if buffer.capacity().saturating_sub(buffer.len()) > IDLE_ROOM {
+        let kept = BytesMut::from(&buffer[..]);
+        // Half a line may hold half a password.
+        buffer.fill(0);
+        std::hint::black_box(&buffer);
+        *buffer = kept;
+    }
+}
+
 async fn at(when: Option<Instant>) {
     match when {
         Some(when) => sleep_until(when).await,
@@ -269,7 +398,7 @@ async fn at(when: Option<Instant>) {
 }
 
 fn gone() -> io::Error {
-    io::Error::new(io::ErrorKind::NotConnected, "the TLS handshake failed")
+    io::Error::new(io::ErrorKind::NotConnected, "the connection is gone")
 }
 
 fn not_reading() -> io::Error {

@@ -19,6 +19,8 @@ pub struct SaslConfig {
     pub(super) scram_iterations: u32,
     /// How long unknown users' salts are.
     pub(super) scram_salt_length: usize,
+    /// What stands behind the `@` of a challenge.
+    pub(super) challenge_host: String,
     nonces: Nonces,
     folding: Folding,
 }
@@ -38,6 +40,7 @@ impl SaslConfig {
             decoy_key,
             scram_iterations: 4096,
             scram_salt_length: 16,
+            challenge_host: String::from("localhost"),
             nonces: Box::new(random_nonce),
             folding: Box::new(|name| name.as_str().to_owned()),
         }
@@ -75,6 +78,15 @@ impl SaslConfig {
     #[must_use]
     pub fn with_name_folding(mut self, folding: impl Fn(&UserName) -> String + Send + Sync + 'static) -> Self {
         self.folding = Box::new(folding);
+        self
+    }
+
+    /// The name of the server in the challenges of CRAM-MD5: "the fully-qualified primary host name of the server" (RFC 2195
+    /// §2). `localhost` if not set. What a message id cannot have becomes `?`.
+    #[must_use]
+    pub fn with_challenge_host(mut self, name: &str) -> Self {
+        let allowed = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '@');
+        self.challenge_host = name.chars().take(255).map(|c| if allowed(c) { c } else { '?' }).collect();
         self
     }
 

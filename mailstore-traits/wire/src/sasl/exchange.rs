@@ -13,7 +13,7 @@ use std::sync::Arc;
 use mailstore_traits::{AccountId, CredentialAnswer, CredentialQuery, ScramHash, ScramKeys, UserName};
 
 use super::scram::{ClientFirst, Proved, ServerFirst};
-use super::{Failure, Identity, Mechanism, SaslConfig, Step, login, oauth, plain};
+use super::{Failure, Identity, Mechanism, SaslConfig, Step, cram_md5, login, oauth, plain};
 
 /// The server's side of one exchange. It owns all that it knows; dropping it forgets.
 pub struct ServerExchange {
@@ -31,6 +31,8 @@ enum State {
     Named(UserName),
     /// SCRAM has named salt and nonce and waits for a proof.
     Proving(Box<ServerFirst>),
+    /// CRAM-MD5 has sent this challenge.
+    Challenged(String),
     /// The host owes an answer.
     Asked(Question),
     /// A token was refused and the client told so; it owes a dummy response (RFC 7628 §3.2.3).
@@ -46,6 +48,7 @@ enum Question {
     Password { user: UserName, requested: Option<UserName> },
     Keys(Box<ClientFirst>),
     Token { user: Option<UserName> },
+    Digest { user: UserName },
     Authority { user: UserName, last_words: Option<Vec<u8>> },
 }
 
@@ -64,6 +67,14 @@ impl ServerExchange {
             return self.end(Failure::TooLong);
         }
         let outcome = match (self.take(), response) {
+            (State::Fresh, None) if self.mechanism == Mechanism::CramMd5 => cram_md5::challenge(&self.config)
+                .map(|challenge| self.challenge(State::Challenged(challenge.clone()), challenge.as_bytes())),
+            // The server speaks first; who speaks before it cannot answer its challenge (RFC 4422 §5, RFC 4954 §4).
+            (State::Fresh, Some(_)) if self.mechanism == Mechanism::CramMd5 => Err(Failure::Malformed),
+            (State::Challenged(challenge), response) => cram_md5::parse(response.unwrap_or_default()).map(|response| {
+                let cram_md5::Response { user, digest } = response;
+                self.ask(Question::Digest { user: user.clone() }, CredentialQuery::CramMd5 { user, challenge, digest })
+            }),
             (State::Fresh, None) => {
                 let prompt = if self.mechanism == Mechanism::Login { login::USER_NAME } else { b"" };
                 Ok(self.challenge(State::Prompted, prompt))
@@ -97,6 +108,7 @@ impl ServerExchange {
             (Question::Password { user, requested }, CredentialAnswer::Accepted(account)) => {
                 self.authorize(account, user, requested, None)
             }
+            (Question::Digest { user }, CredentialAnswer::Accepted(account)) => self.succeed(account, Some(user), None),
             (Question::Authority { user, last_words }, CredentialAnswer::Accepted(account)) => {
                 self.succeed(account, Some(user), last_words)
             }
@@ -140,6 +152,7 @@ impl ServerExchange {
             }
             Mechanism::OauthBearer => self.bear(oauth::parse_oauthbearer(response)?),
             Mechanism::Xoauth2 => self.bear(oauth::parse_xoauth2(response)?),
+            Mechanism::CramMd5 => return Err(Failure::Malformed),
         })
     }
 

@@ -51,6 +51,6 @@ impl<'a> Attributes<'a> {
 /// ```abnf
 /// printable = %x21-2B / %x2D-7E
 /// ```
-pub(super) fn is_nonce(nonce: &str) -> bool {
+pub(in crate::sasl) fn is_nonce(nonce: &str) -> bool {
     !nonce.is_empty() && nonce.bytes().all(|octet| octet.is_ascii_graphic() && octet != b',')
 }

@@ -27,7 +27,8 @@ use mailstore_traits::{AccountId, ScramKeys, UserName};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
-use self::attributes::{Attributes, is_nonce};
+use self::attributes::Attributes;
+pub(super) use self::attributes::is_nonce;
 use self::keys::{Hash, hmac, sha256};
 use super::{Failure, SaslConfig, gs2, prepare_user_name};
 use crate::base64;
