@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Failure, Outcome, reason};
 use crate::name::{Address, Domain};
 use crate::options::{Listen, Options, Size, StoreChoice};
+use crate::retention::Policy;
 
 /// "25 MB of attachments" is what people are told they may send. In base64, in lines of 76 octets, 25 MiB become 34.2 MiB; the
 /// rest is for the text beside them.
@@ -89,6 +90,7 @@ pub(crate) struct Settings {
     pub(crate) tls_files: Option<(PathBuf, PathBuf)>,
     pub(crate) allow_insecure_login: bool,
     pub(crate) max_connections: usize,
+    pub(crate) retention: Policy,
 }
 
 impl Place {
@@ -140,6 +142,13 @@ impl Settings {
         if options.max_connections == Some(0) {
             return Err(Failure::usage("--max-connections 0 would serve nobody; give at least 1"));
         }
+        for (option, days) in [("expire-fetched", options.expire_fetched), ("expire-all", options.expire_all)] {
+            if days == Some(0) {
+                return Err(Failure::usage(format!(
+                    "--{option} 0 would remove mail before anybody can keep it; give at least 1 day, or leave it out"
+                )));
+            }
+        }
         if place.max_message_size.0 < 65_536 {
             // RFC 5321 §4.5.3.1.7.
             return Err(Failure::usage("--max-message-size is too small; every server takes messages of 64 KiB"));
@@ -152,6 +161,7 @@ impl Settings {
             tls_files,
             allow_insecure_login: options.allow_insecure_login.unwrap_or(false),
             max_connections: options.max_connections.unwrap_or(1000),
+            retention: Policy { fetched: options.expire_fetched, any: options.expire_all },
             domains,
             place,
         })
@@ -336,6 +346,8 @@ mod tests {
             allow-insecure-login = true
             max-message-size = "50MiB"
             max-connections = 10
+            expire-fetched = 14
+            expire-all = 90
             log = "debug"
         "#;
         let options = parse(text).unwrap();
@@ -385,6 +397,8 @@ mod tests {
             ("smtp = \"127.0.0.1:2110\"", "--smtp and --pop3 are both 127.0.0.1:2110"),
             ("max-message-size = 10", "too small"),
             ("max-connections = 0", "--max-connections"),
+            ("expire-fetched = 0", "--expire-fetched 0"),
+            ("expire-all = 0", "--expire-all 0"),
             ("catch-all = \"a b\"", "--catch-all"),
         ] {
             let failure = Settings::new(&parse(text).unwrap()).expect_err(text);

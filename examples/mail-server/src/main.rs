@@ -13,6 +13,7 @@ mod error;
 mod name;
 mod options;
 mod out;
+mod retention;
 mod serve;
 mod servers;
 mod setup;
