@@ -75,6 +75,7 @@ impl Server<(), ()> {
             proxy_protocol: false,
             with_lease: true,
             mark_seen: false,
+            apop: false,
             utf8: Utf8Support::default(),
             expire: None,
             login_interval: None,
@@ -100,6 +101,7 @@ pub struct ServerBuilder {
     proxy_protocol: bool,
     with_lease: bool,
     mark_seen: bool,
+    apop: bool,
     utf8: Utf8Support,
     expire: Option<(Expiry, Option<Own<Expiry>>)>,
     login_interval: Option<(Duration, Option<Own<Duration>>)>,
@@ -159,6 +161,15 @@ impl ServerBuilder {
     #[must_use]
     pub fn mark_seen(mut self, mark: bool) -> Self {
         self.mark_seen = mark;
+        self
+    }
+
+    /// Whether APOP is offered (RFC 1939 §7), if the host can check it
+    /// ([`Authenticator::apop`](mailstore_traits::Authenticator::apop)). It is not unless it is said (attack row A14);
+    /// [`Config::with_apop`] says what is wrong with it.
+    #[must_use]
+    pub fn apop(mut self, offered: bool) -> Self {
+        self.apop = offered;
         self
     }
 
@@ -290,6 +301,7 @@ impl ServerBuilder {
             .with_mechanisms(mechanisms)
             .with_start_tls(self.tls.is_some() && !self.implicit_tls)
             .with_insecure_login(self.allow_insecure_login)
+            .with_apop(self.apop && authenticator.apop())
             .with_utf8(self.utf8);
         if let Some(implementation) = &self.implementation {
             config = config.with_implementation(implementation);

@@ -85,6 +85,13 @@ impl ServerSession {
         if matches!(owed, Owed::Greeting) && text.as_str().contains('<') {
             return Err(UsageError::TimestampInGreeting);
         }
+        let text = match (owed, &self.timestamp) {
+            // A text that leaves no room is left out: without the timestamp nobody could use APOP.
+            (Owed::Greeting, Some(timestamp)) => {
+                ResponseText::new(format!("{text} {timestamp}")).unwrap_or_else(|_| ResponseText::lossy(timestamp))
+            }
+            _ => text,
+        };
         Response::ok(Some(text)).encode(out);
         self.carry_out(owed, out);
         Ok(())
@@ -96,7 +103,10 @@ impl ServerSession {
         let maildrop = self.state.maildrop();
         let listing = maildrop.map_or(DropListing::new(0, 0), OpenMaildrop::listing);
         match owed {
-            Owed::Greeting => say(out, format_args!("{host} POP3 server ready")),
+            Owed::Greeting => match &self.timestamp {
+                Some(timestamp) => say(out, format_args!("POP3 server ready {timestamp}")),
+                None => say(out, format_args!("{host} POP3 server ready")),
+            },
             Owed::Capa => say(out, "Capability list follows"),
             Owed::Utf8 => say(out, "UTF-8 mode on"),
             Owed::StartTls => say(out, "Begin TLS negotiation"),
