@@ -165,7 +165,7 @@ impl ServerBuilder {
     }
 
     /// Whether APOP is offered (RFC 1939 §7), if the host can check it
-    /// ([`Authenticator::apop`](mailstore_traits::Authenticator::apop)). It is not unless it is said (attack row A14);
+    /// ([`Authenticator::apop`]). It is not unless it is said (attack row A14);
     /// [`Config::with_apop`] says what is wrong with it.
     #[must_use]
     pub fn apop(mut self, offered: bool) -> Self {
