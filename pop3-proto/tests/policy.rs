@@ -146,6 +146,7 @@ async fn the_host_is_told_what_was_fetched_and_left() {
     client.message("RETR 3").await;
     client.message("RETR 3").await;
     client.message("TOP 4 0").await;
+    client.message("TOP 2 99999999").await;
     client.say("DELE 3").await;
     assert!(client.say("QUIT").await.starts_with("+OK"));
     assert!(client.is_at_end().await);
@@ -163,6 +164,10 @@ async fn the_host_is_told_what_was_fetched_and_left() {
     }
     let heard = told.lock().unwrap().clone();
     let uids: Vec<Vec<u32>> = heard.iter().map(|told| told.uids.iter().map(|uid| uid.value()).collect()).collect();
-    assert_eq!(uids, [vec![1], vec![2]], "what QUIT has removed is not told, and what an end without one has kept is");
+    assert_eq!(
+        uids,
+        [vec![1, 2], vec![2]],
+        "what QUIT has removed is not told, and what an end without one has kept is"
+    );
     assert!(heard.iter().all(|told| told.account.as_str() == "ada@example.org"));
 }

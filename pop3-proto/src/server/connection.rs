@@ -113,13 +113,14 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
                 Event::Retrieve { key, size, .. } => {
                     if self.send(key, size).await? {
                         self.mark_seen(key).await;
-                        if Uid::new(key).is_some_and(|uid| self.untold.push(uid)) {
-                            self.tell_retrieved().await;
-                        }
+                        self.retrieved(key).await;
                     }
                 }
-                Event::Top { key, size, .. } => {
-                    self.send(key, size).await?;
+                Event::Top { key, size, lines, .. } => {
+                    // No message has more lines than octets. fetchmail fetches so, with `keep`: TOP with 99999999 lines.
+                    if self.send(key, size).await? && lines >= size {
+                        self.retrieved(key).await;
+                    }
                 }
                 Event::Quit { delete } => self.quit(delete).await?,
                 event => {
@@ -219,6 +220,13 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         }
         self.answer(Answer::End)?;
         Ok(true)
+    }
+
+    /// That message has been sent whole.
+    async fn retrieved(&mut self, key: u32) {
+        if Uid::new(key).is_some_and(|uid| self.untold.push(uid)) {
+            self.tell_retrieved().await;
+        }
     }
 
     async fn tell_retrieved(&mut self) {

@@ -226,7 +226,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Whom to tell which messages RETR has sent whole: for a policy like "leave a copy for 14 days", which counts from
+    /// Whom to tell which messages RETR has sent whole, or TOP with as many lines as the message has octets: for a policy like "leave a copy for 14 days", which counts from
     /// there. What DELE has marked is not told when QUIT has removed it. A session waits for the hook at its end and after
     /// every 256 messages; a process that dies may have told less than it has sent, never more.
     #[must_use]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use mailstore_traits::{AccountId, Uid, UidSet, UidValidity};
 
-/// Messages that RETR has sent whole, and that are still there.
+/// Messages that RETR has sent whole, or a TOP that asked for more lines than they have, and that are still there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retrieved {
