@@ -19,7 +19,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use support::host::{Host, is_there, must_be_root};
-use support::shapes::{ACCOUNTS, Message, message};
+use support::shapes::{ACCOUNTS, Message, id_of, message, split_trace};
 use support::{run, text};
 use tempfile::TempDir;
 
@@ -204,23 +204,6 @@ impl Injection {
 
 // ---- What arrived -----------------------------------------------------------------------------------------------------
 
-/// Fields in front that a delivery puts there (RFC 5321 section 4.4), and what is behind them.
-fn split_trace(message: &[u8]) -> (&[u8], &[u8]) {
-    let mut at = 0;
-    let mut inside = false;
-    for line in message.split_inclusive(|octet| *octet == b'\n') {
-        let begins = |name: &[u8]| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-        let continues = matches!(line.first(), Some(b' ' | b'\t'));
-        inside = (inside && continues)
-            || [&b"Return-Path:"[..], b"Received:", b"Delivered-To:"].iter().any(|name| begins(name));
-        if !inside {
-            break;
-        }
-        at += line.len();
-    }
-    message.split_at(at)
-}
-
 /// Every message is where it should be, once, as it was sent. The trace fields of all of them.
 fn compare(host: &Host, sent: &[Message]) -> Vec<String> {
     let mut expected: HashMap<(&str, String), &Message> = HashMap::new();
@@ -234,9 +217,8 @@ fn compare(host: &Host, sent: &[Message]) -> Vec<String> {
         for arrived in host.exported_of(account) {
             let (trace, octets) = split_trace(&arrived);
             let trace = text(trace);
-            let first = text(octets.split(|octet| *octet == b'\r').next().expect("one"));
-            let id = first.strip_prefix("Message-ID: ").unwrap_or_else(|| panic!("{account}: {trace}{first}"));
-            let Some(message) = expected.remove(&(account, id.to_owned())) else {
+            let id = id_of(octets).unwrap_or_else(|| panic!("{account}: {trace}{}", text(octets)));
+            let Some(message) = expected.remove(&(account, id.clone())) else {
                 panic!("{account} has what was not sent to it, or has it twice: {id}");
             };
             assert!(octets == message.octets, "{id} became\n{}", text(octets));

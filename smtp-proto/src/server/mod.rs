@@ -45,13 +45,15 @@ mod transaction;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail_wire::io::{Accepted, Driver, DriverOptions, ServeOptions, Shutdown, TlsConfig};
+use mail_wire::io::{Accepted, Driver, DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
 use mailstore_traits::{Authenticator, Directory, MailStore};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::grammar::Domain;
 use crate::response::Reply;
@@ -162,6 +164,14 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Server<S, A, D, P>
         })
         .await;
         Ok(())
+    }
+
+    /// Serves one connection that the host has accepted itself: from a socket of another kind, or behind a filter of its
+    /// own. Neither the caps on connections nor a PROXY header is looked at.
+    pub async fn serve_link(&self, link: Link, peer: SocketAddr, shutdown: Shutdown) {
+        let accepted = Accepted::new(link, peer);
+        let span = accepted.span(self.shared.driver.protocol);
+        self.clone().connection(accepted, shutdown).instrument(span).await;
     }
 
     async fn connection(self, accepted: Accepted, shutdown: Shutdown) {

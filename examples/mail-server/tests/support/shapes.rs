@@ -92,3 +92,26 @@ fn attachment(size: usize, seed: usize) -> Vec<u8> {
     octets.extend(b"--=_b--\r\n");
     octets
 }
+
+/// Fields in front that a delivery puts there (RFC 5321 section 4.4), and what is behind them.
+pub(crate) fn split_trace(message: &[u8]) -> (&[u8], &[u8]) {
+    let mut at = 0;
+    let mut inside = false;
+    for line in message.split_inclusive(|octet| *octet == b'\n') {
+        let begins = |name: &[u8]| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+        let continues = matches!(line.first(), Some(b' ' | b'\t'));
+        inside = (inside && continues)
+            || [&b"Return-Path:"[..], b"Received:", b"Delivered-To:"].iter().any(|name| begins(name));
+        if !inside {
+            break;
+        }
+        at += line.len();
+    }
+    message.split_at(at)
+}
+
+/// A message's id, which is the first thing in each of these.
+pub(crate) fn id_of(octets: &[u8]) -> Option<String> {
+    let line = octets.split(|octet| matches!(octet, b'\r' | b'\n')).next()?;
+    Some(super::text(line.strip_prefix(b"Message-ID: ")?))
+}
