@@ -1,5 +1,5 @@
 //! "Leave a copy for 14 days": what POP3 has fetched goes when that time is over, and nothing else does.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "it is a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "it is a test")]
 
 mod support;
 
