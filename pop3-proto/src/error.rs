@@ -42,6 +42,8 @@ pub enum ParseErrorKind {
     Mechanism,
     /// RFC 5034 §4, an initial response in base64, or `=`.
     InitialResponse,
+    /// RFC 1939 §7, APOP's digest: 32 hexadecimal digits in lower case.
+    Digest,
     /// RFC 1939 §3, the end of the command.
     End,
     /// RFC 2449 §3, `status`.
@@ -68,6 +70,7 @@ impl fmt::Display for ParseErrorKind {
             Self::UserName => "a user name",
             Self::Mechanism => "a mechanism's name",
             Self::InitialResponse => "base64",
+            Self::Digest => "a digest",
             Self::End => "the end of the command",
             Self::Status => "+OK or -ERR",
             Self::ResponseCode => "a response code",
@@ -107,6 +110,9 @@ pub enum Rejection {
     /// USER and PASS are not offered.
     #[error("USER and PASS are not offered")]
     NoUserPass,
+    /// APOP is not offered (attack row A14).
+    #[error("APOP is not offered")]
+    NoApop,
     /// The SASL mechanism is not known, or not offered. RFC 5034 §4.
     #[error("mechanism not offered")]
     UnknownMechanism,

@@ -144,6 +144,7 @@
 //! | a command | 255 octets | RFC 2449 §4 |
 //! | a line inside AUTH | 12,288 octets | RFC 4954 §4 |
 //! | messages of a maildrop | 1,000,000 | 12 octets each |
+//! | accounts that wait for their next login | 100,000 | where LOGIN-DELAY is asked for |
 //! | a part of a listing | 16 KiB | a million messages never stand in the output |
 //! | errors, failed logins | 10, 10 | then the session closes |
 //! | silence | 10 minutes | RFC 1939 §3 |
@@ -159,21 +160,31 @@
 //! | 1939 | §7 | TOP, UIDL, USER, PASS | [`command`], [`session`] | `tests/transcripts/rfc1939-section-7.txt`, `user-and-pass.txt` |
 //! | 1939 | §8 | the maildrop held alone | `server` | `tests/server.rs` |
 //! | 1939 | §11 | sizes with CRLF line ends | [`response`], `server` | `tests/server.rs` |
+//! | 1939 | §7 | APOP, off unless a host asks for it | [`command`], [`session`] | `tests/transcripts/rfc1939-apop.txt`, `tests/login.rs` |
 //! | 2449 | §3, §4 | grammar, lengths | [`grammar`], [`response`] | known answers beside the code, `tests/limits.rs` |
 //! | 2449 | §5, §6 | CAPA; TOP USER SASL RESP-CODES PIPELINING UIDL | [`response`], [`session`] | `tests/transcripts/rfc2449-capa.txt` |
+//! | 2449 | §6.5 | LOGIN-DELAY, enforced by account, the same for all or not | [`Config`], `server` | `tests/policy.rs`, `tests/transcripts/rfc2449-login-delay.txt` |
+//! | 2449 | §6.7 | EXPIRE, the same for all or not; the host's promise | [`Expiry`], `server` | `tests/policy.rs`, `tests/transcripts/rfc2449-expire-*` |
+//! | 2449 | §6.9 | IMPLEMENTATION, none unless a host says one, after the login | [`Config`] | `tests/transcripts/rfc2449-implementation.txt`, `tests/policy.rs` |
 //! | 2449 | §8 | `[IN-USE]`, `[LOGIN-DELAY]` | [`ResponseCode`] | `tests/transcripts/rfc2449-in-use.txt`, `tests/server.rs` |
 //! | 2595 | §4 | STLS | [`session`] | `tests/starttls_injection.rs`, `tests/transcripts/rfc2595-stls.txt` |
 //! | 3206 | §4 to §6 | `[SYS/TEMP]`, `[SYS/PERM]`, `[AUTH]`, AUTH-RESP-CODE | [`ResponseCode`] | `tests/transcripts/unavailable.txt`, `server::error` |
 //! | 5034 | §4 | AUTH with initial response | [`command`], [`session`] | `tests/transcripts/rfc5034-*`, `tests/login.rs` |
+//! | 6856 | §2, §5 | UTF8, its `USER`, `[UTF8]` | [`Utf8Support`] | `tests/transcripts/rfc6856-*`, `tests/policy.rs` |
 //! | 8314 | §3.2 | TLS from the first octet on | `server` | `tests/server.rs` |
 //!
-//! Not carried out: APOP, whose MD5 wants the password in clear on the server (RFC 1939 §7); UTF8 and LANG (RFC 6856);
-//! LOGIN-DELAY and EXPIRE as policies (RFC 2449 §6.5 and §6.7), though a host can refuse with the code.
+//! Not carried out: LANG (RFC 6856 §3), which is refused and not in CAPA; the implicit DELE that EXPIRE 0 permits (RFC 2449
+//! §6.7, "MAY"): nothing but DELE marks a message.
 //!
 //! # Where the RFCs leave a choice
 //!
 //! - A line that is no command costs an error; asking for a message that is not there does not.
 //! - One space stands between words, and none at the end of a line (RFC 1939 §3).
+//! - Raw UTF-8 in a header reaches clients that have not said UTF8, unless the host says otherwise: RFC 6856 §2.1 forbids
+//!   it, and to obey would lose what they delete. [`Utf8Support::AsIs`] has the reasons, and the other choices.
+//! - `UTF8` may be said again; `STLS` behind it is refused (RFC 6856 §2.1, "MAY").
+//! - `[LOGIN-DELAY]` comes after the password and never to USER, where it would tell who has an account (RFC 2449 §8.1.1).
+//! - `LANG` is refused in every state and costs no error: it is no attack.
 //! - `USER` says yes to everybody (RFC 1939 §13), but for names that nobody can have and where no login is taken.
 //! - Without TLS no login is taken: `-ERR [AUTH]`, since the credentials come "in violation of policy" (RFC 3206 §5).
 //! - A message that another program has removed meanwhile is `-ERR`; it is listed, and keeps its number, until the session
@@ -181,6 +192,12 @@
 //! - A bare CR or LF in a message goes out as CRLF, and a last line without an end gets one: no client finds an end of the
 //!   message that is not there. Sizes count the octets of the store, which are canonical.
 //! - Timeouts close without a word (RFC 1939 §3); a shutdown says `-ERR [SYS/TEMP] shutting down`.
+//!
+//! # Attack rows that have no test here
+//!
+//! C2, M2 to M4: a client sends no body. C4: pipelining is offered from the first octet on (RFC 2449 §6.6), so there is no
+//! early talker. M15, T10, T11, I6: `pillarbox-wire`'s. A1, A3, A5, A6, A9: its SASL's. S1 to S3, S5 to S9: there is no end of
+//! data but the server's own (row I3).
 
 #[cfg(feature = "codec")]
 pub mod codec;
@@ -199,7 +216,7 @@ pub use error::{Error, ParseError, ParseErrorKind, PeerError, Rejection, UsageEr
 pub use limits::{Limits, Timeouts};
 pub use response::{Expiry, Refusal, ResponseCode};
 #[cfg(feature = "server")]
-pub use server::{Server, ServerBuilder};
+pub use server::{Retrieved, Server, ServerBuilder};
 pub use session::{
     Answer, Authenticated, Config, Event, LoginFailure, Maildrop, MaildropFull, RawHeader, ServerSession, SessionState,
     Utf8Support,

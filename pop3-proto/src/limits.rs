@@ -15,6 +15,9 @@ pub struct Limits {
     pub auth_line: usize,
     /// Messages in a maildrop: 1,000,000. A session keeps 12 octets for each, and what unique-ids the store brings.
     pub maildrop_entries: usize,
+    /// Accounts of which a server remembers that they have logged in lately: 100,000, a few hundred octets each. Only one
+    /// that asks for an interval between logins (RFC 2449 §6.5) remembers any.
+    pub login_intervals: usize,
     /// Octets of a listing that are written before the caller is given the chance to send them: 16 KiB. LIST of a
     /// million messages never stands in the output as a whole (attack row M13).
     pub listing_part: usize,
@@ -30,6 +33,7 @@ impl Default for Limits {
             command_line: 255,
             auth_line: 12_288,
             maildrop_entries: 1_000_000,
+            login_intervals: 100_000,
             listing_part: 16 * 1024,
             errors: 10,
             failed_logins: 10,

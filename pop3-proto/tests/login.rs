@@ -97,6 +97,30 @@ fn sec_a14_apop_is_not_there_and_not_in_the_greeting() {
 }
 
 #[test]
+fn sec_a14_apop_is_there_when_the_host_asks_for_it_and_each_greeting_has_another_timestamp() {
+    let config = Arc::new(insecure().with_apop(true));
+    let greeting = || {
+        let (mut session, mut out) = (ServerSession::new(Arc::clone(&config)), BytesMut::new());
+        session.answer(Answer::greeting(), &mut out).unwrap();
+        String::from_utf8(out.to_vec()).unwrap()
+    };
+    let (first, second) = (greeting(), greeting());
+    assert!(first.starts_with("+OK POP3 server ready <") && first.ends_with("@dewey>\r\n"), "{first}");
+    assert_ne!(first, second);
+    let broken = insecure().with_apop_timestamps(|| "<a\r\n+OK b>".into());
+    let mut conversation = Conversation::begin(broken, mrose());
+    let told = conversation.say("APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n");
+    assert_eq!(told, "-ERR APOP is not offered\r\n");
+    let mut session = ServerSession::new(Arc::new(insecure().with_apop_timestamps(|| "<1@a>".into())));
+    let (mut out, own) = (BytesMut::new(), pop3_proto::grammar::ResponseText::new("hello").unwrap());
+    session.answer(Answer::Ok(Some(own)), &mut out).unwrap();
+    assert_eq!(out, "+OK hello <1@a>\r\n");
+    let plain = secure().with_apop(true);
+    let told = Conversation::begin(plain, mrose()).say("APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n");
+    assert_eq!(told, "-ERR [AUTH] no login without TLS\r\n");
+}
+
+#[test]
 fn sec_a11_the_tenth_failed_login_closes() {
     let mut conversation = Conversation::begin(insecure(), mrose());
     for attempt in 1..=10 {

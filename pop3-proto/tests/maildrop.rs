@@ -99,7 +99,7 @@ fn top_says_when_it_has_had_enough() {
 }
 
 #[test]
-fn a_shutdown_is_said_between_commands() {
+fn sec_c6_a_shutdown_is_said_between_commands() {
     let mut conversation = logged_in();
     let mut out = BytesMut::new();
     assert!(conversation.session.shut_down(&mut out));

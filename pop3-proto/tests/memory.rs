@@ -105,7 +105,7 @@ impl Connection {
 
 fn config() -> Config {
     let mut limits = Limits::default();
-    (limits.errors, limits.failed_logins) = (u32::MAX, u32::MAX);
+    (limits.errors, limits.failed_logins) = (u32::MAX, usize::MAX);
     host::insecure().with_limits(limits)
 }
 

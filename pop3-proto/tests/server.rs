@@ -234,7 +234,7 @@ async fn sec_p8_a_unique_id_is_never_used_again() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_of_50_mb_holds_neither_memory_nor_a_lock() {
+async fn sec_m19_a_slow_reader_of_50_mb_holds_neither_memory_nor_a_lock() {
     const SIZE: u64 = 50 << 20;
     let mut store = store();
     deliver(&store, MESSAGE).await;

@@ -3,7 +3,8 @@
 //! `S:` and `C:` are the server's and the client's lines; a CRLF belongs to each. `T:` is the handshake. `H:` sets the
 //! host up: `clear` (logins without TLS), `stls`, `user NAME PASSWORD`, `message TEXT`, `message-with-id ID TEXT`, `gone
 //! KEY`, `in-use`, `too-early`, `unavailable`, `quit-fails`, `utf8 off`, `utf8 refuse`, `expire DAYS`, `expire-by-user LEAST
-//! OWN`, `login-interval SECONDS`, `login-interval-by-user MOST OWN`, `implementation NAME`. `D:` says which keys QUIT has removed in the end, and `E:` that the
+//! OWN`, `login-interval SECONDS`, `login-interval-by-user MOST OWN`, `implementation NAME`,
+//! `apop TIMESTAMP`. `D:` says which keys QUIT has removed in the end, and `E:` that the
 //! session is over. `#` begins a remark.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "it is a test")]
@@ -84,7 +85,13 @@ fn set_up(story: &mut Story, line: &str) {
             let key: u32 = rest.parse().unwrap();
             story.host.messages.iter_mut().filter(|message| message.key == key).for_each(|message| message.gone = true);
         }
-        "utf8" | "expire" | "expire-by-user" | "login-interval" | "login-interval-by-user" | "implementation" => {
+        "utf8"
+        | "expire"
+        | "expire-by-user"
+        | "apop"
+        | "login-interval"
+        | "login-interval-by-user"
+        | "implementation" => {
             if let Some((_, own)) = rest.split_once(' ') {
                 match what {
                     "expire-by-user" => story.host.expiry = Some(expiry(own)),
@@ -116,11 +123,16 @@ fn configure(story: &Story) -> Config {
         let first = value.split(' ').next().unwrap();
         match (what.as_str(), first) {
             ("utf8", "off") => config.with_utf8(Utf8Support::Off),
+            ("utf8", "substitute") => config.with_utf8(Utf8Support::Substitute),
             ("utf8", "refuse") => config.with_utf8(Utf8Support::Refuse),
             ("expire", days) => config.with_expire(expiry(days)),
             ("expire-by-user", least) => config.with_expire_by_user(expiry(least)),
             ("login-interval", least) => config.with_login_interval(seconds(least)),
             ("login-interval-by-user", most) => config.with_login_interval_by_user(seconds(most)),
+            ("apop", timestamp) => {
+                let timestamp = timestamp.to_owned();
+                config.with_apop_timestamps(move || timestamp.clone())
+            }
             ("implementation", _) => config.with_implementation(value),
             _ => panic!("no such setting: {what} {value}"),
         }
@@ -178,7 +190,7 @@ fn every_story_goes_as_it_is_written_at_any_pace() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
     let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
-    assert!(names.len() >= 10, "the stories are there");
+    assert!(names.len() >= 24, "the stories are there");
     for path in names {
         let story = read(&fs::read_to_string(&path).unwrap());
         let name = path.file_stem().unwrap().to_string_lossy();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Failure, Outcome, reason};
 use crate::name::{Address, Domain};
 use crate::options::{Listen, Options, Size, StoreChoice};
+use crate::retention::Policy;
 
 /// "25 MB of attachments" is what people are told they may send. In base64, in lines of 76 octets, 25 MiB become 34.2 MiB; the
 /// rest is for the text beside them.
@@ -92,6 +93,7 @@ pub(crate) struct Settings {
     pub(crate) max_connections_per_address: usize,
     /// Where the numbers are shown, if they are.
     pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) retention: Policy,
 }
 
 impl Place {
@@ -157,6 +159,13 @@ impl Settings {
         if options.max_connections == Some(0) {
             return Err(Failure::usage("--max-connections 0 would serve nobody; give at least 1"));
         }
+        for (option, days) in [("expire-fetched", options.expire_fetched), ("expire-all", options.expire_all)] {
+            if days == Some(0) {
+                return Err(Failure::usage(format!(
+                    "--{option} 0 would remove mail before anybody can keep it; give at least 1 day, or leave it out"
+                )));
+            }
+        }
         if place.max_message_size.0 < 65_536 {
             // RFC 5321 §4.5.3.1.7.
             return Err(Failure::usage("--max-message-size is too small; every server takes messages of 64 KiB"));
@@ -171,6 +180,7 @@ impl Settings {
             max_connections: options.max_connections.unwrap_or(1000),
             max_connections_per_address: options.max_connections_per_address.unwrap_or(50),
             metrics,
+            retention: Policy { fetched: options.expire_fetched, any: options.expire_all },
             domains,
             place,
         })
@@ -357,6 +367,8 @@ mod tests {
             max-connections = 10
             max-connections-per-address = 5
             metrics = "off"
+            expire-fetched = 14
+            expire-all = 90
             log = "debug"
         "#;
         let options = parse(text).unwrap();
@@ -408,6 +420,8 @@ mod tests {
             ("max-connections = 0", "--max-connections"),
             ("max-connections-per-address = 0", "--max-connections-per-address"),
             ("metrics = \"127.0.0.1:2110\"", "--pop3 and --metrics are both 127.0.0.1:2110"),
+            ("expire-fetched = 0", "--expire-fetched 0"),
+            ("expire-all = 0", "--expire-all 0"),
             ("catch-all = \"a b\"", "--catch-all"),
         ] {
             let failure = Settings::new(&parse(text).unwrap()).expect_err(text);

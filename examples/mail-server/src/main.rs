@@ -15,6 +15,7 @@ mod name;
 mod observe;
 mod options;
 mod out;
+mod retention;
 mod serve;
 mod servers;
 mod setup;

@@ -105,6 +105,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", help_heading = "Limits")]
     pub(crate) max_connections_per_address: Option<usize>,
 
+    /// Remove a message from INBOX so many days after POP3 has first fetched it: "leave a copy for 14 days", for everybody.
+    /// Mail that nobody has fetched, and what was moved to other mailboxes, stays [default: never]
+    #[arg(long, value_name = "DAYS", help_heading = "Retention (nothing is removed unless you say so)")]
+    pub(crate) expire_fetched: Option<u32>,
+
+    /// Remove a message from INBOX so many days after it came, whether anybody has read it or not [default: never]
+    #[arg(long, value_name = "DAYS", help_heading = "Retention (nothing is removed unless you say so)")]
+    pub(crate) expire_all: Option<u32>,
+
     /// What is logged: error, warn, info, debug, trace, or by module (info,smtp_proto=debug) [default: info]
     #[arg(long, value_name = "FILTER", global = true, help_heading = "Logs (on standard error)")]
     pub(crate) log: Option<String>,
@@ -142,6 +151,8 @@ impl Options {
             max_message_size: self.max_message_size.or(below.max_message_size),
             max_connections: self.max_connections.or(below.max_connections),
             max_connections_per_address: self.max_connections_per_address.or(below.max_connections_per_address),
+            expire_fetched: self.expire_fetched.or(below.expire_fetched),
+            expire_all: self.expire_all.or(below.expire_all),
             log: self.log.or(below.log),
         }
     }

@@ -16,6 +16,7 @@ use crate::data::DataFolder;
 use crate::error::{Failure, Outcome, reason};
 use crate::options::{Options, StoreChoice};
 use crate::out::say;
+use crate::retention::{self, Policy};
 use crate::servers::Servers;
 use crate::{descriptors, observe, setup, tls};
 
@@ -66,17 +67,20 @@ pub(crate) fn serve(options: &Options) -> Outcome {
             let first = setup::first_account(&accounts, &settings)?;
             setup::print(&settings, &bound, metrics.as_deref(), &certificate, &accounts, first.as_ref())
         };
+        let sweeping = (accounts.clone(), settings.retention);
         match &settings.place.store {
             StoreChoice::Sqlite(path) => {
                 // Trace fields come on top of what a sender may send.
                 let most = settings.place.max_message_size.0.saturating_add(1 << 20).max(1 << 30);
                 let options = store_sqlite::Options::default().max_message(most);
                 let store = options.open(path).map_err(|error| Failure::failed(error.to_string()))?;
-                let served = run(store.clone(), &servers, listeners, ready, handle, shutdown).await;
+                let served = run(store.clone(), &servers, listeners, sweeping, ready, handle, shutdown).await;
                 store.close().await;
                 served
             }
-            StoreChoice::Memory => run(MemoryStore::new(), &servers, listeners, ready, handle, shutdown).await,
+            StoreChoice::Memory => {
+                run(MemoryStore::new(), &servers, listeners, sweeping, ready, handle, shutdown).await
+            }
         }
     })
 }
@@ -85,6 +89,7 @@ async fn run<S: MailStore>(
     store: S,
     servers: &Servers,
     listeners: Vec<(Role, TcpListener)>,
+    (accounts, retention): (Accounts, Policy),
     ready: impl FnOnce() -> Outcome,
     handle: ShutdownHandle,
     shutdown: Shutdown,
@@ -95,7 +100,9 @@ async fn run<S: MailStore>(
     for (role, listener) in listeners {
         tasks.spawn(servers.serve(role, store.clone(), listener, shutdown.clone())?);
     }
-    drop(store);
+    // Dropped with this function: what a sweep leaves undone the next one does.
+    let mut background = JoinSet::new();
+    background.spawn(retention::keep_sweeping(store, accounts, retention));
     say!("ready");
     tokio::select! {
         name = signals.next() => tracing::info!("{name}: no new connections; those that are open may finish"),
@@ -104,6 +111,7 @@ async fn run<S: MailStore>(
         }
     }
     handle.shut_down();
+    background.shutdown().await;
     let finished = async { while tasks.join_next().await.is_some() {} };
     tokio::select! {
         () = finished => {

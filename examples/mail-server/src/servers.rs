@@ -14,6 +14,7 @@ use crate::accounts::{Accounts, Addresses, Logins, Rules, SALT_LEN, SCRAM_ITERAT
 use crate::config::{Role, Settings, default_domain};
 use crate::error::{Failure, Outcome};
 use crate::name::{Address, Domain};
+use crate::retention::{self, Policy};
 use crate::tls::Certificate;
 
 /// What all listeners have in common.
@@ -30,6 +31,7 @@ pub(crate) struct Servers {
     max_connections: usize,
     max_connections_per_address: usize,
     max_message_size: u64,
+    retention: Policy,
 }
 
 impl Servers {
@@ -56,6 +58,7 @@ impl Servers {
             max_connections: settings.max_connections,
             max_connections_per_address: settings.max_connections_per_address,
             max_message_size: settings.place.max_message_size.0,
+            retention: settings.retention,
         })
     }
 
@@ -100,7 +103,12 @@ impl Servers {
     }
 
     fn pop3<S: MailStore>(&self, role: Role, store: S) -> Outcome<pop3_proto::Server<S, Logins>> {
-        Ok(pop3_proto::Server::builder(&self.host_name.to_string())
+        let builder = pop3_proto::Server::builder(&self.host_name.to_string()).expire(self.retention.expiry());
+        let builder = match self.retention.fetched {
+            Some(_) => builder.on_retrieved(retention::noting(self.accounts.clone())),
+            None => builder,
+        };
+        Ok(builder
             .tls(self.tls.clone())
             .implicit_tls(role.implicit_tls())
             .allow_insecure_login(self.allow_insecure_login)

@@ -1,6 +1,9 @@
-//! USER, PASS (RFC 1939 §7) and AUTH (RFC 5034 §4).
+//! USER, PASS, APOP (RFC 1939 §7) and AUTH (RFC 5034 §4).
+
+use std::fmt;
 
 use bytes::BytesMut;
+use mail_wire::sasl::cram_md5::digest_from_hex;
 use mail_wire::{Secret, UserName};
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while1};
@@ -50,6 +53,48 @@ impl InitialResponse {
     pub fn expose(&self) -> &[u8] {
         self.0.expose()
     }
+}
+
+/// The arguments of APOP (RFC 1939 §7).
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Apop {
+    /// Who says they are somebody.
+    pub user: UserName,
+    /// The MD5 of the greeting's timestamp and a secret.
+    pub digest: [u8; 16],
+}
+
+impl Apop {
+    /// That name with that digest.
+    pub fn new(user: UserName, digest: [u8; 16]) -> Self {
+        Self { user, digest }
+    }
+
+    pub(super) fn encode(&self, out: &mut BytesMut) {
+        encode_rest(self.user.as_str().as_bytes(), out);
+        encode_rest(self.digest.map(|octet| format!("{octet:02x}")).concat().as_bytes(), out);
+    }
+}
+
+/// The digest is not shown: with its timestamp it lets anybody try passwords (attack row A13).
+impl fmt::Debug for Apop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Apop").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// The digest is the last word; a name may hold spaces, as USER's does.
+pub(super) fn apop(arguments: &mut Arguments<'_>) -> Result<Apop, ParseError> {
+    let octets = arguments.everything()?;
+    let space = octets.iter().rposition(|&octet| octet == b' ').unwrap_or(octets.len());
+    let (name, digest) = octets.split_at(space);
+    let begin = "APOP ".len();
+    let digest =
+        digest.strip_prefix(b" ").and_then(|digest| std::str::from_utf8(digest).ok()).and_then(digest_from_hex);
+    let digest = digest.ok_or(ParseError::new(ParseErrorKind::Digest, begin.saturating_add(space)))?;
+    let user = std::str::from_utf8(name).ok().and_then(|name| UserName::new(name).ok());
+    Ok(Apop { user: user.ok_or(ParseError::new(ParseErrorKind::UserName, begin))?, digest })
 }
 
 pub(super) fn name(arguments: &mut Arguments<'_>) -> Result<UserName, ParseError> {
@@ -145,6 +190,29 @@ mod tests {
         ] {
             assert_eq!(written_again(line.as_bytes()), expected.map(Vec::from), "{line}");
         }
+    }
+
+    #[test]
+    fn apop_has_a_name_and_a_digest() {
+        use ParseErrorKind::{Argument, Digest, UserName};
+        let known = "APOP mrose c4c9334bac560ecc979e58001b3e22fb";
+        for (line, expected) in [
+            (known, Ok(format!("{known}\r\n"))),
+            (
+                "apop Marshall Rose c4c9334bac560ecc979e58001b3e22fb",
+                Ok("APOP Marshall Rose c4c9334bac560ecc979e58001b3e22fb\r\n".into()),
+            ),
+            ("APOP", Err((Argument, 4))),
+            ("APOP mrose", Err((Digest, 10))),
+            ("APOP mrose c4c9334bac560ecc979e58001b3e22f", Err((Digest, 10))),
+            ("APOP mrose C4C9334BAC560ECC979E58001B3E22FB", Err((Digest, 10))),
+            ("APOP c4c9334bac560ecc979e58001b3e22fb", Err((Digest, 37))),
+            ("APOP a\tb c4c9334bac560ecc979e58001b3e22fb", Err((UserName, 5))),
+        ] {
+            assert_eq!(written_again(line.as_bytes()), expected.map(Vec::from), "{line}");
+        }
+        let shown = format!("{:?}", Command::parse(known.as_bytes()).unwrap());
+        assert!(shown.contains("mrose") && !shown.contains("196") && !shown.contains("c4c9"), "{shown}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use mail_wire::{Secret, UserName};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::grammar::{LineCount, MessageNumber, Word, word};
 use arguments::Arguments;
-pub use login::{Auth, InitialResponse};
+pub use login::{Apop, Auth, InitialResponse};
 
 /// A command.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub enum Command {
     Pass(Secret<Vec<u8>>),
     /// `AUTH mechanism [initial-response]` (RFC 5034 §4).
     Auth(Auth),
+    /// APOP name digest (RFC 1939 §7).
+    Apop(Apop),
     /// STLS (RFC 2595 §4).
     Stls,
     /// UTF8 (RFC 6856 §2.1).
@@ -63,6 +65,7 @@ enum Keyword {
     User,
     Pass,
     Auth,
+    Apop,
     Stls,
     Utf8,
     Lang,
@@ -78,10 +81,11 @@ enum Keyword {
     Rset,
 }
 
-const KEYWORDS: [(&str, Keyword); 16] = [
+const KEYWORDS: [(&str, Keyword); 17] = [
     ("USER", Keyword::User),
     ("PASS", Keyword::Pass),
     ("AUTH", Keyword::Auth),
+    ("APOP", Keyword::Apop),
     ("STLS", Keyword::Stls),
     ("UTF8", Keyword::Utf8),
     ("LANG", Keyword::Lang),
@@ -114,6 +118,7 @@ impl Command {
             Keyword::User => Self::User(login::name(&mut arguments)?),
             Keyword::Pass => Self::Pass(login::password(&mut arguments)?),
             Keyword::Auth => Self::Auth(login::auth(&mut arguments)?),
+            Keyword::Apop => Self::Apop(login::apop(&mut arguments)?),
             Keyword::Stls => Self::Stls,
             Keyword::Utf8 => Self::Utf8,
             Keyword::Lang => Self::Lang(language_range(&mut arguments)?),
@@ -141,6 +146,7 @@ impl Command {
             Self::User(name) => login::encode_rest(name.as_str().as_bytes(), out),
             Self::Pass(password) => login::encode_rest(password.expose(), out),
             Self::Auth(auth) => auth.encode(out),
+            Self::Apop(apop) => apop.encode(out),
             Self::Lang(range) => {
                 if let Some(range) = range {
                     login::encode_rest(range.as_str().as_bytes(), out);
@@ -166,6 +172,7 @@ impl Command {
             Self::User(_) => Keyword::User,
             Self::Pass(_) => Keyword::Pass,
             Self::Auth(_) => Keyword::Auth,
+            Self::Apop(_) => Keyword::Apop,
             Self::Stls => Keyword::Stls,
             Self::Utf8 => Keyword::Utf8,
             Self::Lang(_) => Keyword::Lang,
@@ -229,7 +236,7 @@ mod tests {
             (b" QUIT", (Keyword, 0)),
             (b"QUI", (Keyword, 0)),
             (b"QUITS", (Keyword, 0)),
-            (b"APOP mrose c4c9334bac560ecc979e58001b3e22fb", (Keyword, 0)),
+            (b"XTND XMIT", (Keyword, 0)),
             (b"GET / HTTP/1.1", (Keyword, 0)),
             (b"\xff\xfe", (Keyword, 0)),
             (b"QUIT ", (End, 4)),

@@ -13,6 +13,8 @@ use tracing::Instrument as _;
 use super::error::refusal;
 use super::maildrop::Held;
 use super::metrics::Tally;
+use super::raw_header::has_raw_header;
+use super::retrieved::Untold;
 use super::{PROTOCOL, Shared};
 use crate::error::{Error, UsageError};
 use crate::grammar::ResponseText;
@@ -55,10 +57,12 @@ pub(super) async fn serve_link<S: MailStore, A: Authenticator>(
         session: ServerSession::new(shared.config.clone()),
         held: None,
         tally: Tally::default(),
+        untold: Untold::default(),
     };
     let ended = connection.converse().await;
-    // The client may come back at once, so the maildrop is let go before the farewell is waited for.
+    // The client may come back at once, so the maildrop is let go before anything is waited for.
     connection.held = None;
+    connection.tell_retrieved().await;
     match ended {
         Ok(()) => connection.driver.close().await,
         Err(error @ (Broken::Store(_) | Broken::ShortMessage | Broken::Usage(_) | Broken::NoCertificate)) => {
@@ -75,6 +79,8 @@ struct Connection<'a, S: MailStore, A> {
     session: ServerSession,
     held: Option<Held<S::Account>>,
     tally: Tally,
+    /// What RETR has sent and the host has not been told.
+    untold: Untold,
 }
 
 impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
@@ -110,10 +116,14 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
                     if self.send(key, size).await? {
                         metrics::message(PROTOCOL, "retrieved");
                         self.mark_seen(key).await;
+                        self.retrieved(key).await;
                     }
                 }
-                Event::Top { key, size, .. } => {
-                    self.send(key, size).await?;
+                Event::Top { key, size, lines, .. } => {
+                    // No message has more lines than octets. fetchmail fetches so, with `keep`: TOP with 99999999 lines.
+                    if self.send(key, size).await? && lines >= size {
+                        self.retrieved(key).await;
+                    }
                 }
                 Event::Quit { delete } => self.quit(delete).await?,
                 event => {
@@ -134,17 +144,35 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     }
 
     async fn log_in(&mut self, who: Authenticated) -> Result<(), Broken> {
-        let Shared { store, with_lease, config, .. } = self.shared;
+        let Shared { store, with_lease, config, logins, expiry, .. } = self.shared;
+        // Of somebody who has proved who they are: to anybody else it would tell who has an account (RFC 2449 §8.1.1).
+        if let Some(Err(left)) = logins.as_ref().map(|logins| logins.claim(&who.account)) {
+            tracing::info!(peer = %self.peer, account = %who.account, ?left, "POP3 login too early");
+            let words = ResponseText::literal("too early, minimum time between logins has not passed");
+            return self.answer(Refusal::new(words).with_code(ResponseCode::LoginDelay));
+        }
         match Held::open(store, &who.account, *with_lease, config.limits().maildrop_entries).await {
             Ok((held, maildrop)) => {
                 self.tally.login(&who, true);
                 tracing::info!(peer = %self.peer, account = %who.account, messages = maildrop.len(), "POP3 login");
+                self.untold = Untold::of(who.account.clone(), held.uid_validity);
                 self.held = Some(held);
+                let mut maildrop = maildrop;
+                if let Some(expiry) = expiry {
+                    maildrop = maildrop.with_expiry(expiry.of(&who.account));
+                }
+                if let Some(logins) = logins {
+                    maildrop = maildrop.with_login_interval(logins.of(&who.account));
+                    logins.granted(&who.account);
+                }
                 self.answer(maildrop)
             }
             Err(error) => {
                 self.tally.login(&who, false);
                 tracing::warn!(peer = %self.peer, account = %who.account, %error, "POP3 maildrop not opened");
+                if let Some(logins) = logins {
+                    logins.give_back(&who.account);
+                }
                 self.answer(refusal(&error))
             }
         }
@@ -153,6 +181,22 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     /// Sends a message as it is read: no more of it stands in memory than a chunk and the output. No lock is held, so a
     /// slow reader is in nobody's way. Answers whether it was sent.
     async fn send(&mut self, key: u32, size: u64) -> Result<bool, Broken> {
+        if self.session.must_refuse_raw_header()
+            && let (Some(held), Some(uid)) = (&self.held, Uid::new(key))
+        {
+            let refused = match has_raw_header(&held.account, &held.inbox, uid).await {
+                Ok(false) => None,
+                Ok(true) => {
+                    let words = ResponseText::literal("message has UTF-8 in its header, which needs UTF8 mode");
+                    Some(Refusal::new(words).with_code(ResponseCode::Utf8))
+                }
+                Err(error) => Some(refusal(&error)),
+            };
+            if let Some(refused) = refused {
+                self.answer(refused)?;
+                return Ok(false);
+            }
+        }
         let opened = match (&self.held, Uid::new(key)) {
             (Some(held), Some(uid)) => held.account.open_body(&held.inbox, uid, ByteRange::WHOLE).await,
             _ => Err(ErrorKind::Expunged.into()),
@@ -187,6 +231,17 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         Ok(true)
     }
 
+    /// That message has been sent whole.
+    async fn retrieved(&mut self, key: u32) {
+        if Uid::new(key).is_some_and(|uid| self.untold.push(uid)) {
+            self.tell_retrieved().await;
+        }
+    }
+
+    async fn tell_retrieved(&mut self) {
+        self.untold.tell(self.shared.retrieved.as_ref()).await;
+    }
+
     async fn mark_seen(&mut self, key: u32) {
         let (true, Some(held), Some(uid)) = (self.shared.mark_seen, &self.held, Uid::new(key)) else { return };
         let seen = FlagChange::Add([SystemFlag::Seen].into_iter().collect::<Flags>());
@@ -203,6 +258,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     async fn quit(&mut self, delete: Vec<u32>) -> Result<(), Broken> {
         let held = self.held.take();
         let count = delete.len() as u64;
+        let marked: UidSet = delete.iter().copied().filter_map(Uid::new).collect();
         let removed = match held {
             Some(held) if !delete.is_empty() => match tokio::spawn(held.remove(delete).in_current_span()).await {
                 Ok(removed) => removed,
@@ -213,6 +269,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         match removed {
             Ok(()) => {
                 metrics::messages(PROTOCOL, "deleted", count);
+                self.untold.forget(&marked);
                 self.answer(Answer::ok())
             }
             Err(error) => {

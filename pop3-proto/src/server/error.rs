@@ -12,8 +12,8 @@ pub(super) fn refusal(error: &StoreError) -> Refusal {
     use ResponseCode::{InUse, SysPerm, SysTemp};
     let (code, words) = match error.kind() {
         ErrorKind::InUse => (Some(InUse), "maildrop is in use by another session"),
-        ErrorKind::NotFound => (Some(SysPerm), "no such maildrop"),
-        ErrorKind::NotPermitted => (Some(SysPerm), "not permitted"),
+        // One answer for both (attack row P4): what is there and not theirs is nothing to them.
+        ErrorKind::NotFound | ErrorKind::NotPermitted => (Some(SysPerm), "no such maildrop, or not permitted"),
         // Nothing is wrong with the server: the message has gone, and the next login will not list it.
         ErrorKind::Expunged => (None, "message has been removed"),
         ErrorKind::Unavailable => (Some(SysTemp), "not available, try again later"),
@@ -48,10 +48,10 @@ mod tests {
     fn each_kind_has_its_code() {
         let told = ErrorKind::ALL.map(|kind| (kind, refusal(&kind.into()).to_string()));
         let expected = [
-            (ErrorKind::NotFound, "[SYS/PERM] no such maildrop"),
+            (ErrorKind::NotFound, "[SYS/PERM] no such maildrop, or not permitted"),
             (ErrorKind::AlreadyExists, "[SYS/PERM] server error"),
             (ErrorKind::NonExistentParent, "[SYS/PERM] server error"),
-            (ErrorKind::NotPermitted, "[SYS/PERM] not permitted"),
+            (ErrorKind::NotPermitted, "[SYS/PERM] no such maildrop, or not permitted"),
             (ErrorKind::OverQuota, "[SYS/PERM] over quota"),
             (ErrorKind::TooBig, "[SYS/PERM] server error"),
             (ErrorKind::LimitExceeded, "[SYS/PERM] maildrop holds too many messages"),
@@ -65,6 +65,11 @@ mod tests {
             (ErrorKind::Internal, "[SYS/PERM] server error"),
         ];
         assert_eq!(told, expected.map(|(kind, words)| (kind, words.to_owned())));
+    }
+
+    #[test]
+    fn sec_p4_what_is_not_theirs_is_told_as_what_is_not_there() {
+        assert_eq!(refusal(&ErrorKind::NotFound.into()), refusal(&ErrorKind::NotPermitted.into()));
     }
 
     #[test]

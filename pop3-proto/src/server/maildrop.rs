@@ -5,7 +5,7 @@ use std::pin::pin;
 use futures::StreamExt;
 use mailstore_traits::{
     Account, AccountId, Actor, ErrorKind, MailStore, MailboxId, MailboxName, MaildropLease, MetaFields, MetaFilter,
-    Result, StoreError, Uid, UidSet,
+    Result, StoreError, Uid, UidSet, UidValidity,
 };
 
 use crate::grammar::UniqueId;
@@ -15,6 +15,7 @@ use crate::session::Maildrop;
 pub(super) struct Held<A> {
     pub(super) account: A,
     pub(super) inbox: MailboxId,
+    pub(super) uid_validity: UidValidity,
     lease: Option<MaildropLease>,
 }
 
@@ -31,8 +32,8 @@ impl<A: Account> Held<A> {
             Err(error) if error.kind() == ErrorKind::Unsupported && !with_lease => None,
             Err(error) => return Err(error),
         };
-        let maildrop = list(&account, &inbox, most).await?;
-        Ok((Self { account, inbox, lease }, maildrop))
+        let (uid_validity, maildrop) = list(&account, &inbox, most).await?;
+        Ok((Self { account, inbox, uid_validity, lease }, maildrop))
     }
 
     /// Removes these messages and no others, then lets the maildrop go. Not to be given up half-way: a store may carry out
@@ -46,7 +47,7 @@ impl<A: Account> Held<A> {
 }
 
 /// A million messages are read one by one, and of each no more is kept than twelve octets.
-async fn list<A: Account>(account: &A, inbox: &MailboxId, most: usize) -> Result<Maildrop> {
+async fn list<A: Account>(account: &A, inbox: &MailboxId, most: usize) -> Result<(UidValidity, Maildrop)> {
     let snapshot = account.snapshot(inbox, false).await?;
     let mut maildrop = Maildrop::new(snapshot.uid_validity.value(), most);
     let fields = MetaFields::FIXED.with_uidl();
@@ -67,5 +68,5 @@ async fn list<A: Account>(account: &A, inbox: &MailboxId, most: usize) -> Result
         };
         pushed.map_err(|_| StoreError::from(ErrorKind::LimitExceeded))?;
     }
-    Ok(maildrop)
+    Ok((snapshot.uid_validity, maildrop))
 }

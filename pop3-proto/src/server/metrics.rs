@@ -21,10 +21,10 @@ impl Tally {
         }
         match event {
             Event::User(_) => self.by_name = true,
-            Event::AuthenticationFailed { failure, .. } => {
+            Event::AuthenticationFailed(failed) => {
                 // An exchange that has failed is forgotten, its mechanism with it.
                 let mechanism = if std::mem::take(&mut self.by_name) { "USER" } else { "SASL" };
-                metrics::login(PROTOCOL, mechanism, result(failure));
+                metrics::login(PROTOCOL, mechanism, result(&failed.failure));
             }
             _ => {}
         }

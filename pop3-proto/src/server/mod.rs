@@ -6,22 +6,32 @@
 
 mod connection;
 mod error;
+mod login_interval;
 mod maildrop;
 mod metrics;
+mod own;
+mod raw_header;
+mod retrieved;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use mail_wire::io::{Accepted, DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
 use mail_wire::sasl::{LoginDelay, Mechanism, SaslConfig};
-use mailstore_traits::{Authenticator, MailStore};
+use mailstore_traits::{AccountId, Authenticator, MailStore};
 use tokio::net::TcpListener;
 use tracing::Instrument as _;
 
 use crate::limits::{Limits, Timeouts};
-use crate::session::Config;
+use crate::response::Expiry;
+use crate::session::{Config, Utf8Support};
+use login_interval::LoginIntervals;
+use own::Own;
+use retrieved::Hook;
+pub use retrieved::Retrieved;
 
 /// What logs and metrics call it.
 const PROTOCOL: &str = "pop3";
@@ -49,6 +59,9 @@ struct Shared<S, A> {
     with_lease: bool,
     mark_seen: bool,
     login_delay: LoginDelay,
+    expiry: Option<Own<Expiry>>,
+    logins: Option<LoginIntervals>,
+    retrieved: Option<Hook>,
     store: S,
     authenticator: A,
 }
@@ -64,6 +77,12 @@ impl Server<(), ()> {
             proxy_protocol: false,
             with_lease: true,
             mark_seen: false,
+            apop: false,
+            utf8: Utf8Support::default(),
+            expire: None,
+            login_interval: None,
+            implementation: None,
+            retrieved: None,
             sasl: None,
             login_delay: LoginDelay::default(),
             limits: Limits::default(),
@@ -87,6 +106,12 @@ pub struct ServerBuilder {
     mark_seen: bool,
     sasl: Option<Arc<SaslConfig>>,
     login_delay: LoginDelay,
+    apop: bool,
+    utf8: Utf8Support,
+    expire: Option<(Expiry, Option<Own<Expiry>>)>,
+    login_interval: Option<(Duration, Option<Own<Duration>>)>,
+    implementation: Option<String>,
+    retrieved: Option<Hook>,
     limits: Limits,
     timeouts: Timeouts,
     max_connections: usize,
@@ -140,6 +165,77 @@ impl ServerBuilder {
     #[must_use]
     pub fn mark_seen(mut self, mark: bool) -> Self {
         self.mark_seen = mark;
+        self
+    }
+
+    /// Whether APOP is offered (RFC 1939 §7), if the host can check it
+    /// ([`Authenticator::apop`]). It is not unless it is said (attack row A14);
+    /// [`Config::with_apop`] says what is wrong with it.
+    #[must_use]
+    pub fn apop(mut self, offered: bool) -> Self {
+        self.apop = offered;
+        self
+    }
+
+    /// Whether UTF8 is offered, and what happens to messages with raw UTF-8 in their header without it (RFC 6856).
+    /// [`Utf8Support::AsIs`], unless it is said.
+    #[must_use]
+    pub fn utf8(mut self, support: Utf8Support) -> Self {
+        self.utf8 = support;
+        self
+    }
+
+    /// How long messages stay, which CAPA then tells (EXPIRE, RFC 2449 §6.7). It is the host's promise, and the host's to
+    /// keep: this server removes nothing but what DELE has marked. Nothing is told unless it is said.
+    #[must_use]
+    pub fn expire(mut self, expiry: Expiry) -> Self {
+        self.expire = Some((expiry, None));
+        self
+    }
+
+    /// As [`expire`](Self::expire), where it differs by account: `least` is the shortest that anybody has, which CAPA tells
+    /// before the login, and `own` says what one account has, which CAPA tells after it.
+    #[must_use]
+    pub fn expire_by(mut self, least: Expiry, own: impl Fn(&AccountId) -> Expiry + Send + Sync + 'static) -> Self {
+        self.expire = Some((least, Some(Own::new(own))));
+        self
+    }
+
+    /// How long an account has to wait after a login for the next one, which is refused with `[LOGIN-DELAY]` before that
+    /// (RFC 2449 §6.5), in whichever listener of this server. CAPA tells it. Nobody waits unless it is said. A login that
+    /// finds its maildrop held by another session costs nothing.
+    #[must_use]
+    pub fn login_interval(mut self, interval: Duration) -> Self {
+        self.login_interval = Some((interval, None));
+        self
+    }
+
+    /// As [`login_interval`](Self::login_interval), where it differs by account: `longest` is what CAPA tells before the
+    /// login, and no account waits longer, whatever `own` says.
+    #[must_use]
+    pub fn login_interval_by(
+        mut self,
+        longest: Duration,
+        own: impl Fn(&AccountId) -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.login_interval = Some((longest, Some(Own::new(own))));
+        self
+    }
+
+    /// What CAPA calls the server, after the login only (IMPLEMENTATION, RFC 2449 §6.9). Nothing unless it is said: a
+    /// version tells an attacker what to try (attack row R7).
+    #[must_use]
+    pub fn implementation(mut self, implementation: &str) -> Self {
+        self.implementation = Some(implementation.to_owned());
+        self
+    }
+
+    /// Whom to tell which messages RETR has sent whole, or TOP with as many lines as the message has octets: for a policy like "leave a copy for 14 days", which counts from
+    /// there. What DELE has marked is not told when QUIT has removed it. A session waits for the hook at its end and after
+    /// every 256 messages; a process that dies may have told less than it has sent, never more.
+    #[must_use]
+    pub fn on_retrieved(mut self, hook: impl Fn(Retrieved) -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+        self.retrieved = Some(Hook::new(hook));
         self
     }
 
@@ -203,12 +299,31 @@ impl ServerBuilder {
 
     /// The server of a store, and of something else that knows the users.
     pub fn build_with<S: MailStore, A: Authenticator>(self, store: S, authenticator: A) -> Server<S, A> {
-        let config = Config::new(&self.host_name, self.sasl.unwrap_or_else(|| Arc::new(SaslConfig::from_os_random())))
+        let sasl = self.sasl.unwrap_or_else(|| Arc::new(SaslConfig::from_os_random()));
+        let mut config = Config::new(&self.host_name, sasl)
             .with_limits(self.limits)
             .with_timeouts(self.timeouts)
             .with_mechanisms(Mechanism::offered_by(&authenticator))
             .with_start_tls(self.tls.is_some() && !self.implicit_tls)
-            .with_insecure_login(self.allow_insecure_login);
+            .with_insecure_login(self.allow_insecure_login)
+            .with_apop(self.apop && authenticator.apop())
+            .with_utf8(self.utf8);
+        if let Some(implementation) = &self.implementation {
+            config = config.with_implementation(implementation);
+        }
+        let mut expiry = None;
+        if let Some((least, own)) = self.expire {
+            config = if own.is_some() { config.with_expire_by_user(least) } else { config.with_expire(least) };
+            expiry = own;
+        }
+        let mut logins = None;
+        if let Some((interval, own)) = self.login_interval {
+            config = match own {
+                Some(_) => config.with_login_interval_by_user(interval),
+                None => config.with_login_interval(interval),
+            };
+            logins = Some(LoginIntervals::new(interval, own, config.limits().login_intervals));
+        }
         // In TLS from the first octet on there is nobody who could read it.
         let (busy, busy_address) = match self.implicit_tls {
             true => (&b""[..], &b""[..]),
@@ -234,6 +349,9 @@ impl ServerBuilder {
                 with_lease: self.with_lease,
                 mark_seen: self.mark_seen,
                 login_delay: self.login_delay,
+                expiry,
+                logins,
+                retrieved: self.retrieved,
                 store,
                 authenticator,
             }),

@@ -1,4 +1,4 @@
-//! Logins: USER and PASS (RFC 1939 §7), AUTH (RFC 5034 §4).
+//! Logins: USER and PASS, APOP (RFC 1939 §7), AUTH (RFC 5034 §4).
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use mail_wire::{CredentialAnswer, CredentialQuery, Secret, UserName};
 
 use super::state::Login;
 use super::{Authenticated, Event, Owed, Pending, ServerSession};
-use crate::command::Auth;
+use crate::command::{Apop, Auth};
 use crate::error::Rejection;
 
 impl ServerSession {
@@ -35,6 +35,19 @@ impl ServerSession {
                 Pending::Ask(CredentialQuery::Password { user, password })
             }
             _ => Pending::Failed(Failure::Rejected),
+        };
+        Ok(self.raise(pending))
+    }
+
+    pub(super) fn apop(&mut self, apop: Apop) -> Result<Event, Rejection> {
+        self.demand_secrecy()?;
+        let timestamp = self.timestamp.clone().ok_or(Rejection::NoApop)?;
+        let pending = match prepare_user_name(apop.user.as_str()) {
+            Ok(user) => {
+                self.owed = Owed::Password(user.clone());
+                Pending::Ask(CredentialQuery::Apop { user, timestamp, digest: apop.digest })
+            }
+            Err(_) => Pending::Failed(Failure::Rejected),
         };
         Ok(self.raise(pending))
     }

@@ -65,6 +65,7 @@ impl ServerSession {
             Command::User(name) => self.user(name),
             Command::Pass(password) => self.pass(login, &password),
             Command::Auth(auth) => self.auth(&auth),
+            Command::Apop(apop) => self.apop(apop),
             Command::Stls => match self.tls {
                 Some(_) => Err(Rejection::TlsActive),
                 None if self.utf8 => Err(Rejection::Utf8Active),

@@ -11,6 +11,7 @@ use crate::limits::{Limits, Timeouts};
 use crate::response::{Capability, Expiry, OtherCapability};
 
 use super::maildrop::Promises;
+use super::timestamp::Timestamps;
 use super::utf8::Utf8Support;
 
 /// What the sessions of one server have in common. Made once, shared in an `Arc`.
@@ -24,6 +25,7 @@ pub struct Config {
     user_pass: bool,
     start_tls: bool,
     insecure_login: bool,
+    apop: Option<Timestamps>,
     utf8: Utf8Support,
     expire: Option<ByUser<Expiry>>,
     login_interval: Option<ByUser<Duration>>,
@@ -62,6 +64,7 @@ impl Config {
             user_pass: true,
             start_tls: false,
             insecure_login: false,
+            apop: None,
             utf8: Utf8Support::default(),
             expire: None,
             login_interval: None,
@@ -113,6 +116,25 @@ impl Config {
     #[must_use]
     pub fn with_insecure_login(mut self, allowed: bool) -> Self {
         self.insecure_login = allowed;
+        self
+    }
+
+    /// Whether APOP is offered (RFC 1939 §7), by a timestamp in the greeting. It is not unless it is said (attack row A14):
+    /// MD5 is broken, the server must keep the password itself, and who can choose the timestamps, as anybody on the way can,
+    /// learns passwords from the digests (CVE-2007-1558). The host must be able to answer [`CredentialQuery::Apop`].
+    ///
+    /// [`CredentialQuery::Apop`]: mail_wire::CredentialQuery::Apop
+    #[must_use]
+    pub fn with_apop(mut self, offered: bool) -> Self {
+        self.apop = offered.then(|| Timestamps::of_this_process(self.host_name.as_str()));
+        self
+    }
+
+    /// Offers APOP with timestamps of the host's own, for tests with known answers. Each must be another one, of the form
+    /// of a `msg-id` (RFC 1939 §7), of visible ASCII, 300 octets at the most; with one that is not, a session offers none.
+    #[must_use]
+    pub fn with_apop_timestamps(mut self, timestamps: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.apop = Some(Timestamps::new(timestamps));
         self
     }
 
@@ -223,6 +245,16 @@ impl Config {
     /// Whether a login is taken.
     pub(super) fn takes_login(&self, tls: bool) -> bool {
         tls || self.insecure_login
+    }
+
+    /// The timestamp of one session's greeting.
+    pub(super) fn apop_timestamp(&self) -> Option<String> {
+        let legal = |it: &String| {
+            let inside = it.strip_prefix('<').and_then(|it| it.strip_suffix('>'));
+            let visible = |char: char| char.is_ascii_graphic() && !matches!(char, '<' | '>');
+            it.len() <= 300 && inside.is_some_and(|it| !it.is_empty() && it.chars().all(visible))
+        };
+        self.apop.as_ref().map(Timestamps::next).filter(legal)
     }
 
     pub(super) fn utf8(&self) -> Utf8Support {

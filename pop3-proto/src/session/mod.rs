@@ -13,6 +13,7 @@ mod maildrop;
 mod message;
 mod reply;
 mod state;
+mod timestamp;
 mod utf8;
 
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub struct ServerSession {
     /// What comes next without the client's doing.
     pending: Option<Pending>,
     tls: Option<TlsInfo>,
+    /// What APOP's digest is made of, where APOP is offered.
+    timestamp: Option<String>,
     /// The client has said UTF8 (RFC 6856 §2.1).
     utf8: bool,
     errors: u32,
@@ -108,6 +111,7 @@ impl ServerSession {
     /// A session in which nothing has been said. The first event is [`Event::Connected`].
     pub fn new(config: Arc<Config>) -> Self {
         Self {
+            timestamp: config.apop_timestamp(),
             config,
             state: State::Greeting,
             reader: LineReader::new(),

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use super::listing::{Listing, ListingKind, write_line};
 use super::maildrop::OpenMaildrop;
 use super::message::Transfer;
+use super::utf8::Utf8Support;
 use super::{Answer, Owed, Pending, ServerSession};
 use crate::error::UsageError;
 use crate::grammar::ResponseText;
@@ -99,6 +100,13 @@ impl ServerSession {
         if matches!(owed, Owed::Greeting) && text.as_str().contains('<') {
             return Err(UsageError::TimestampInGreeting);
         }
+        let text = match (owed, &self.timestamp) {
+            // A text that leaves no room is left out: without the timestamp nobody could use APOP.
+            (Owed::Greeting, Some(timestamp)) => {
+                ResponseText::new(format!("{text} {timestamp}")).unwrap_or_else(|_| ResponseText::lossy(timestamp))
+            }
+            _ => text,
+        };
         Response::ok(Some(text)).encode(out);
         self.carry_out(owed, out);
         Ok(())
@@ -110,7 +118,10 @@ impl ServerSession {
         let maildrop = self.state.maildrop();
         let listing = maildrop.map_or(DropListing::new(0, 0), OpenMaildrop::listing);
         match owed {
-            Owed::Greeting => say(out, format_args!("{host} POP3 server ready")),
+            Owed::Greeting => match &self.timestamp {
+                Some(timestamp) => say(out, format_args!("POP3 server ready {timestamp}")),
+                None => say(out, format_args!("{host} POP3 server ready")),
+            },
             Owed::Capa => say(out, "Capability list follows"),
             Owed::Utf8 => say(out, "UTF-8 mode on"),
             Owed::StartTls => say(out, "Begin TLS negotiation"),
@@ -173,9 +184,9 @@ impl ServerSession {
         }
     }
 
-    /// Raw UTF-8 in a header must not reach a client that has not asked for it (RFC 6856 §2.1).
+    /// Whether raw UTF-8 in a header is kept from a client that has not asked for it (RFC 6856 §2.1).
     fn sends_ascii_headers(&self) -> bool {
-        !self.utf8 && self.config.utf8().is_offered()
+        !self.utf8 && matches!(self.config.utf8(), Utf8Support::Substitute | Utf8Support::Refuse)
     }
 
     fn write_listing(&mut self, listing: Listing, out: &mut BytesMut) {

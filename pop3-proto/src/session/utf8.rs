@@ -6,26 +6,35 @@ use super::message::Top;
 
 /// What is done about raw UTF-8 in headers (RFC 6532).
 ///
-/// Without UTF8 such a header must not be sent as it is: a server gives a surrogate, or refuses (RFC 6856 §2.1). Bodies are
-/// not looked at: what is 8bit there is declared by MIME, and has been sent to every client since RFC 1652.
+/// RFC 6856 §2.1 would have a client that has not said UTF8 sent a surrogate of such a message, or refused. Neither is
+/// what this does unless it is told to: see [`AsIs`](Self::AsIs). Bodies are not looked at: what is 8bit there is declared
+/// by MIME, and has been sent to every client since RFC 1652.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Utf8Support {
     /// UTF8 is not offered, and messages go out as they are, as from all servers that do not know RFC 6856.
     Off,
-    /// UTF8 is offered. Without it every octet above 127 in a header goes out as `?`.
+    /// UTF8 is offered, and messages go out as they are, whether it was said or not. The default.
     ///
-    /// It is the default, since the other choice lets a stranger close a maildrop: the programs that do not know UTF8
-    /// take a message that they cannot fetch for a broken session, and one with a raw header, which anybody can send,
-    /// would keep them from all that come behind it. Octet for octet, because sizes must then be what LIST has told (RFC
-    /// 6856 §2.1), in both modes and for all messages, without any of them being read for a LIST. `?` stands for
-    /// nothing: an address that has lost octets is no address of anybody's.
+    /// **This departs from RFC 6856 §2.1**, which says that raw octets MUST NOT be sent then, for a POP3 client mostly
+    /// deletes what it has fetched: whatever a surrogate leaves out is lost for good, and a message that is refused is
+    /// refused every time. The programs in use (fetchmail, getmail, Python's poplib, every mail program that does not know
+    /// RFC 6856) do not say UTF8, and take raw octets in headers, which have come to them since long before RFC 6532, in
+    /// Latin-1 and KOI8-R too.
     #[default]
+    AsIs,
+    /// UTF8 is offered. Without it every octet above 127 in a header goes out as `?`, and a client that then deletes the
+    /// message has lost them.
+    ///
+    /// Octet for octet, because sizes must be what LIST has told (RFC 6856 §2.1), in both modes and for all messages,
+    /// without any of them being read for a LIST. `?` stands for nothing: an address that has lost octets is no address of
+    /// anybody's.
     Substitute,
     /// UTF8 is offered. Without it the host refuses RETR and TOP of such a message with
     /// [`ResponseCode::Utf8`](crate::ResponseCode::Utf8) (RFC 6856 §5), when
     /// [`ServerSession::must_refuse_raw_header`](super::ServerSession::must_refuse_raw_header) says so: nothing is lost,
-    /// and some clients get stuck. What a host lets through goes out with `?` all the same.
+    /// and the programs that do not know UTF8 take it for a broken session: one such message, which anybody can send,
+    /// keeps them from all that come behind it. What a host lets through goes out with `?`.
     Refuse,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mail_wire::machine::TlsInfo;
-use mail_wire::sasl::SaslConfig;
+use mail_wire::sasl::{SaslConfig, apop};
 use mail_wire::{AccountId, CredentialAnswer, CredentialQuery, Secret};
 use pop3_proto::grammar::UniqueId;
 use pop3_proto::{Answer, Config, Event, Expiry, Limits, Maildrop, RawHeader, Refusal, ResponseCode, ServerSession};
@@ -60,6 +60,16 @@ impl Host {
             |name: &str, password: &str| self.users.iter().any(|(user, secret)| user == name && secret == password);
         match query {
             _ if self.unavailable => CredentialAnswer::Unavailable,
+            CredentialQuery::Apop { user, timestamp, digest } => {
+                let secret = self.users.iter().find(|(name, _)| name == user.as_str());
+                let right =
+                    |(_, secret): &(String, String)| apop::matches(&Secret::new(secret.clone()), timestamp, digest);
+                if secret.is_some_and(right) {
+                    CredentialAnswer::Accepted(AccountId::new(user.as_str()))
+                } else {
+                    CredentialAnswer::Rejected
+                }
+            }
             CredentialQuery::Password { user, password } if known(user.as_str(), password.expose()) => {
                 CredentialAnswer::Accepted(AccountId::new(user.as_str()))
             }

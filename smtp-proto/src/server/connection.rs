@@ -133,7 +133,7 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
                 event.default_answer()
             }
             Event::AuthenticationFailed(failure) => {
-                telemetry::failed_login(self.shared.protocol(), "unknown", failure.failure);
+                telemetry::failed_login(self.shared.protocol(), failure.failure);
                 self.delay(failure).await;
                 failure.default_answer()
             }

@@ -47,15 +47,15 @@ pub(super) fn replies(protocol: &'static str, written: &[u8]) {
     }
 }
 
-/// Counts a login that came to nothing.
-pub(super) fn failed_login(protocol: &'static str, mechanism: &'static str, failure: Failure) {
+/// Counts a login that came to nothing. An exchange that has failed is forgotten, its mechanism with it.
+pub(super) fn failed_login(protocol: &'static str, failure: Failure) {
     let result = match failure {
         Failure::Rejected => "rejected",
         Failure::Unavailable => "unavailable",
         Failure::Aborted => "aborted",
         _ => "malformed",
     };
-    metrics::login(protocol, mechanism, result);
+    metrics::login(protocol, "SASL", result);
 }
 
 /// Counts what has become of a message, once for each of its replies, and how long the store took for it.

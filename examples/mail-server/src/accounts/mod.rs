@@ -6,6 +6,7 @@
 mod alias;
 mod authenticator;
 mod directory;
+mod fetched;
 mod password;
 mod schema;
 mod settings;
@@ -19,6 +20,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 pub(crate) use authenticator::Logins;
 pub(crate) use directory::{Addresses, Rules};
+pub(crate) use fetched::Fetched;
 pub(crate) use password::{BadPassword, SALT_LEN, SCRAM_ITERATIONS, generate};
 use password::{Kept, Recipe};
 pub(crate) use schema::OpenError;

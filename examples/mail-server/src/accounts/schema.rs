@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 const APPLICATION_ID: i32 = 0x5042_5841;
 
 /// What brings the file from each version to the next. Never edited once released, only added to.
-const MIGRATIONS: [&str; 1] = [
+const MIGRATIONS: [&str; 2] = [
     // argon_*: how all passwords of the account are hashed with argon2id. One salt for all of them, so that a login costs
     // one hash however many there are, and as much as a login of nobody (attack row A2). scram_*: the same for SCRAM, which
     // asks only once (RFC 5802 §3).
@@ -43,6 +43,14 @@ const MIGRATIONS: [&str; 1] = [
      -- Accounts that were removed and whose mail was kept.
      CREATE TABLE removed (name TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID;
      CREATE TABLE setting (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+    // When POP3 first fetched a message, in seconds since 1970; only while that matters (--expire-fetched).
+    "CREATE TABLE fetched (
+        account TEXT NOT NULL REFERENCES account (name) ON DELETE CASCADE,
+        uid_validity INTEGER NOT NULL,
+        uid INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (account, uid_validity, uid)
+     ) STRICT, WITHOUT ROWID;",
 ];
 
 /// Why the accounts cannot be reached.
