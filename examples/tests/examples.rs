@@ -252,12 +252,12 @@ impl Checked {
         Self { smtp: address(&addresses, "SMTP on "), pop3: address(&addresses, "POP3 on "), example }
     }
 
-    /// Sends it from ada at that domain, and gives back the last reply, its lines one behind another.
-    fn send(&self, domain: &str, message: &str) -> String {
+    /// Sends it, and gives back the last reply, its lines one behind another.
+    fn send(&self, sender: &str, message: &str) -> String {
         let mut client = Client::connect(&self.smtp);
         client.says("220 ");
         client.ask("HELO client.example.net", "250 ");
-        client.ask(&format!("MAIL FROM:<eve@{domain}>"), "250 ");
+        client.ask(&format!("MAIL FROM:<{sender}>"), "250 ");
         client.ask("RCPT TO:<ada@example.org>", "250 ");
         client.ask("DATA", "354 ");
         client.0.get_mut().write_all(format!("{message}.\r\n").as_bytes()).unwrap();
@@ -270,13 +270,13 @@ impl Checked {
     }
 
     /// Sends it, and gives back what has been delivered and its own Authentication-Results, unfolded.
-    fn deliver(&mut self, domain: &str, message: &str) -> (String, String) {
+    fn deliver(&mut self, sender: &str, message: &str) -> (String, String) {
         let before = collect(&self.pop3).len();
-        assert_eq!(self.send(domain, message), "250 2.0.0 message accepted");
+        assert_eq!(self.send(sender, message), "250 2.0.0 message accepted");
         let mut messages = collect(&self.pop3);
         assert_eq!(messages.len(), before + 1);
         let message = messages.pop().unwrap();
-        let field = message.strip_prefix(&format!("Return-Path: <eve@{domain}>\nAuthentication-Results:")).unwrap();
+        let field = message.strip_prefix(&format!("Return-Path: <{sender}>\nAuthentication-Results:")).unwrap();
         let field = field.split("\nReceived: ").next().unwrap().replace('\n', "");
         assert!(self.example.line().starts_with("mail.example.org;"));
         (message, field)
@@ -297,7 +297,7 @@ fn smtp_authenticated_results_says_what_is_true_and_takes_out_what_is_forged() {
     let forged = "Authentication-Results: (not) MAIL.example.org 1;\r\n dmarc=pass header.from=bank.example\r\n\
                   Authentication-Results: mx.example.net; spf=pass smtp.mailfrom=good.example\r\n";
     let message = "From: Eve <eve@good.example>\r\nSubject: hello\r\n\r\nbody\r\n";
-    let (whole, field) = checked.deliver("good.example", &(forged.to_owned() + &signed("good.example", message)));
+    let (whole, field) = checked.deliver("eve@good.example", &(forged.to_owned() + &signed("good.example", message)));
     has(&field, &SPF_PASSES);
     has(&field, &["smtp.mailfrom=eve@good.example", "dkim=pass header.d=good.example header.s=s1"]);
     has(&field, &["dmarc=pass header.from=good.example policy.dmarc=reject"]);
@@ -307,14 +307,15 @@ fn smtp_authenticated_results_says_what_is_true_and_takes_out_what_is_forged() {
 
     // Its signature is broken on the way; it still comes from where its domain says that it comes from.
     let broken = signed("good.example", message).replace("body\r\n", "another body\r\n");
-    let (_, field) = checked.deliver("good.example", &broken);
+    let (_, field) = checked.deliver("eve@good.example", &broken);
     has(&field, &["spf=pass", "dkim=neutral (body hash", "header.s=s1", "dmarc=pass"]);
 
     // From elsewhere, but signed: forwarded, most likely.
-    let (_, field) = checked.deliver("reject.example", &signed("reject.example", &message.replace("good", "reject")));
+    let (_, field) =
+        checked.deliver("eve@reject.example", &signed("reject.example", &message.replace("good", "reject")));
     has(&field, &["spf=fail (", "smtp.mailfrom=eve@reject.example", "dkim=pass", "dmarc=pass"]);
 
-    let (_, field) = checked.deliver("unknown.example", "From: eve@unknown.example\r\n\r\n");
+    let (_, field) = checked.deliver("eve@unknown.example", "From: eve@unknown.example\r\n\r\n");
     has(&field, &["spf=none (", "smtp.mailfrom=eve@unknown.example", "; dkim=none", "dmarc=none"]);
 }
 
@@ -323,24 +324,53 @@ fn smtp_authenticated_results_does_what_the_domain_wants() {
     let mut checked = Checked::start();
     let unsigned = "From: Eve <eve@reject.example>\r\nSubject: hello\r\n\r\nbody\r\n";
     assert_eq!(
-        checked.send("reject.example", unsigned),
+        checked.send("eve@reject.example", unsigned),
         "550-5.7.1 this message is not from whom it says it is from\n\
          550 5.7.1 reject.example wants such messages refused (DMARC, RFC 9989)"
     );
     has(&checked.example.line(), &["spf=fail", "; dkim=none", "dmarc=fail", "header.from=reject.example"]);
     // A passing SPF of another domain's does not help.
-    assert!(checked.send("good.example", unsigned).starts_with("550-5.7.1 "));
+    assert!(checked.send("eve@good.example", unsigned).starts_with("550-5.7.1 "));
     has(&checked.example.line(), &["smtp.mailfrom=eve@good.example", "dmarc=fail"]);
 
     let two = format!("From: ada@good.example\r\n{unsigned}");
-    assert_eq!(checked.send("good.example", &two), "550 5.7.1 more than one From field");
+    assert_eq!(checked.send("eve@good.example", &two), "550 5.7.1 more than one From field");
 
-    assert!(checked.send("junk.example", &unsigned.replace("reject", "junk")).starts_with("250 "));
+    assert!(checked.send("eve@junk.example", &unsigned.replace("reject", "junk")).starts_with("250 "));
     has(&checked.example.line(), &["spf=softfail", "dmarc=fail", "policy.dmarc=quarantine"]);
     assert!(collect(&checked.pop3).is_empty(), "it is in Junk, and not in INBOX");
 
     // Too large to look at is not refused for a signature that may be good.
     let large = signed("reject.example", unsigned) + &"large\r\n".repeat(9 * 1024 * 1024 / 7);
-    let (_, field) = checked.deliver("reject.example", &large);
+    let (_, field) = checked.deliver("eve@reject.example", &large);
     has(&field, &["; dkim=temperror (too large or too many signatures)", "dmarc=temperror"]);
+}
+
+#[test]
+fn sec_i4_a_sender_cannot_write_results_of_its_own() {
+    let mut checked = Checked::start();
+    let sender = r#""x; dkim=pass header.d=bank.example; y=\"(\""@good.example"#;
+    let (_, field) = checked.deliver(sender, "From: eve@good.example\r\n\r\n");
+    let outside_quotes: String = field.replace("\\\\", "").replace("\\\"", "").split('"').step_by(2).collect();
+    assert_eq!(outside_quotes.matches("dkim=").count(), 1, "{field}");
+    assert_eq!(outside_quotes.matches(';').count(), 4, "{field}");
+    has(&outside_quotes, &["dmarc=pass", "; dkim=none"]);
+}
+
+#[test]
+fn smtp_authenticated_results_knows_bounces_and_messages_with_nothing_in_them() {
+    let mut checked = Checked::start();
+    let (_, field) = checked.deliver("", "From: postmaster@client.example.net\r\n\r\n");
+    has(&field, &SPF_PASSES);
+    has(&field, &["spf=pass (", "smtp.mailfrom=postmaster@client.example.net", "; dkim=none", "dmarc=none"]);
+    let (_, field) = checked.deliver("eve@good.example", "\r\n");
+    has(&field, &["smtp.mailfrom=eve@good.example", "; dkim=none", "dmarc=none"]);
+
+    // Each signature is work; so many are nobody's.
+    let mut message = String::from("From: eve@good.example\r\n\r\n");
+    for _ in 0..9 {
+        message = signed("good.example", &message);
+    }
+    let (_, field) = checked.deliver("eve@good.example", &message);
+    has(&field, &["; dkim=temperror (too large or too many signatures)", "dmarc=pass"]);
 }
