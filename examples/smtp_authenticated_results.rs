@@ -3,7 +3,8 @@
 //! The client's address and names are checked at MAIL (SPF, RFC 7208), the message when it has come whole (DKIM, RFC 6376,
 //! and DMARC, RFC 9989). What came of it stands in front of the message as Authentication-Results (RFC 8601); a field
 //! that came with the message and says that it is from here is taken out. What its domain wants refused is refused, what
-//! it wants in quarantine goes to Junk.
+//! it wants in quarantine goes to Junk. Where a name server does not answer the result is `temperror`, and the message is
+//! delivered: RFC 9989 leaves it to the host, and a 4yz in place of it is one line.
 //!
 //! ```sh
 //! cargo run -p pillarbox-examples --example smtp_authenticated_results -- --dns 9.9.9.9:53
@@ -17,10 +18,13 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use mail_auth::dmarc::Policy as Wish;
 use mail_auth::dmarc::verify::DmarcParameters;
 use mail_auth::hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use mail_auth::hickory_resolver::system_conf::read_system_conf;
 use mail_auth::spf::verify::SpfParameters;
 use mail_auth::{
     AuthenticatedMessage, AuthenticationResults, DkimOutput, DmarcOutput, DmarcResult, MessageAuthenticator, SpfOutput,
@@ -35,6 +39,7 @@ use smtp_proto::server::policy::{
 };
 use smtp_proto::server::{Envelope, Server};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 /// Who says so: RFC 8601 §2.5, `authserv-id`.
 const HERE: &str = "mail.example.org";
@@ -43,10 +48,15 @@ const FIELD: &str = "Authentication-Results";
 const MAX_CHECKED: usize = 8 * 1024 * 1024;
 /// Nor one with more signatures: each may hash the body once more and asks for a key.
 const MAX_SIGNATURES: usize = 8;
+/// Messages that lie in memory at a time: 256 MiB, however many connections there are. The others wait.
+const MAX_CHECKS: usize = 32;
+/// An author's name server that does not answer is not to keep the others waiting.
+const DNS_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 struct Checks {
     dns: MessageAuthenticator,
+    checks: Arc<Semaphore>,
     /// This connection's message: what SPF says.
     spf: Option<Spf>,
 }
@@ -106,6 +116,7 @@ impl Policy for Checks {
             return Disposition::refuse(Reply::of(550, Status::permanent(7, 1), "more than one From field"));
         }
 
+        let Ok(_permit) = self.checks.acquire().await else { return come_again() };
         let signatures = header.named("DKIM-Signature").count();
         let checked = match message.octets(MAX_CHECKED).await {
             Ok(octets) if signatures <= MAX_SIGNATURES => Some(octets),
@@ -218,14 +229,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         match argument.as_str() {
             "--smtp" => smtp_address = value,
             "--pop3" => pop3_address = value,
-            "--dns" => dns = Some(resolver(value.parse()?)?),
+            "--dns" => dns = Some(value.parse()?),
             _ => return Err(format!("{argument} is not known").into()),
         }
     }
-    let dns = dns.map_or_else(MessageAuthenticator::new_system_conf, Ok)?;
+    let dns = resolver(dns)?;
 
     let store = MemoryStore::new().with_account("ada@example.org", "correct horse");
-    let smtp = Server::builder(HERE).policy(Checks { dns, spf: None }).build(store.clone());
+    let smtp = Server::builder(HERE)
+        .policy(Checks { dns, checks: Arc::new(Semaphore::new(MAX_CHECKS)), spf: None })
+        .build(store.clone());
     let pop3 = pop3_proto::server::Server::builder(HERE).allow_insecure_login(true).build(store);
 
     let smtp_listener = TcpListener::bind(smtp_address).await?;
@@ -236,13 +249,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn resolver(address: SocketAddr) -> Result<MessageAuthenticator, Box<dyn Error>> {
-    let (mut udp, mut tcp) = (ConnectionConfig::udp(), ConnectionConfig::tcp());
-    udp.port = address.port();
-    tcp.port = address.port();
-    let server = NameServerConfig::new(address.ip(), true, vec![udp, tcp]);
-    let config = ResolverConfig::from_name_servers(vec![server]);
-    Ok(MessageAuthenticator::new(config, ResolverOpts::default())?)
+/// Asks that name server, or those that the system asks.
+fn resolver(server: Option<SocketAddr>) -> Result<MessageAuthenticator, Box<dyn Error>> {
+    let (config, mut options) = match server {
+        Some(address) => {
+            let (mut udp, mut tcp) = (ConnectionConfig::udp(), ConnectionConfig::tcp());
+            udp.port = address.port();
+            tcp.port = address.port();
+            let server = NameServerConfig::new(address.ip(), true, vec![udp, tcp]);
+            (ResolverConfig::from_name_servers(vec![server]), ResolverOpts::default())
+        }
+        None => read_system_conf()?,
+    };
+    options.timeout = DNS_TIMEOUT;
+    Ok(MessageAuthenticator::new(config, options)?)
 }
 
 #[cfg(test)]
