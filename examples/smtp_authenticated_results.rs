@@ -111,7 +111,7 @@ impl Policy for Checks {
             |delivery, entry| delivery.without(&entry),
         );
         let Some(spf) = self.spf.take() else { return delivery.into() };
-        // With two authors each reader shows another; DMARC would look at one (RFC 9989 leaves them to the receiver).
+        // RFC 5322 §3.6 allows one. With two each reader shows another, and DMARC would look at one of them.
         if header.named("From").count() > 1 {
             return Disposition::refuse(Reply::of(550, Status::permanent(7, 1), "more than one From field"));
         }
