@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `all_in_one` | SMTP and POP3 over one store, with TLS: a server in twenty lines |
 //! | `own_store` | a host's own backend: a folder of files, served by POP3 |
+//! | `smtp_authenticated_results` | SPF, DKIM and DMARC with the mail-auth crate, as a host's policy |
+//! | `smtp_policy` | a host's decisions: recipients, rates, greylisting, a header field |
 //! | `smtp_sans_io` | a session over a socket of the standard library, without a runtime |
 //! | `smtp_sink` | the codec floor, with STARTTLS: all mail to standard output |
 //!
