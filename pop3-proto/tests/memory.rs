@@ -27,6 +27,9 @@ const READ: usize = 16 * 1024;
 /// So many octets of answers make the caller send them: its choice and its memory too.
 const HIGH_WATER: usize = 64 * 1024;
 
+/// What the test harness may need meanwhile, which begins and ends other tests in threads of its own.
+const HARNESS: usize = 64 * 1024;
+
 /// What a session and its buffers may hold at any moment.
 ///
 /// - The input: what has been read and what waits in it of a line; twice while it grows.
@@ -40,7 +43,7 @@ fn ceiling(limits: &Limits, messages: usize) -> usize {
     let input = 2 * (READ + line);
     let output = 2 * (HIGH_WATER + limits.listing_part.max(3 * READ));
     let maildrop = 2 * 12 * messages + messages / 8;
-    input + 4 * line + output + maildrop + 8 * 1024
+    input + 4 * line + output + maildrop + 8 * 1024 + HARNESS
 }
 
 /// A client that sends, and a host whose messages are all alike.

@@ -191,6 +191,25 @@ proptest! {
     }
 
     #[test]
+    fn sec_m10_every_step_takes_octets_or_is_owed_by_the_octets_before(octets in octets()) {
+        let mut session = ServerSession::new(Arc::new(insecure()));
+        let (mut input, mut out) = (BytesMut::from(&b"USER mrose\r\nPASS secret\r\n"[..]), BytesMut::new());
+        input.extend_from_slice(&octets);
+        let (mut idle_steps, mut before) = (0, input.len());
+        while let Some(event) = session.next_event(&mut input).unwrap() {
+            idle_steps = if input.len() < before { 0 } else { idle_steps + 1 };
+            prop_assert!(idle_steps <= 3, "{:?} at {}", event, input.escape_ascii());
+            before = input.len();
+            let answer = match &event {
+                Event::Credentials(_) => any_answer(8),
+                Event::Authenticated(_) => any_answer(9),
+                event => event.default_answer(),
+            };
+            session.answer(answer, &mut out).unwrap();
+        }
+    }
+
+    #[test]
     fn what_was_written_reads_the_same(text in "[ -~]{0,80}", number in 1u32.., size: u64, octets in octets()) {
         let (mut written, mut again) = (BytesMut::new(), BytesMut::new());
         for response in [Refusal::lossy(&text).response(), Refusal::lossy(&text).with_code(ResponseCode::InUse).response()] {

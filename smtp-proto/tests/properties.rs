@@ -228,6 +228,27 @@ proptest! {
     }
 
     #[test]
+    fn sec_m10_every_step_takes_octets_or_is_owed_by_the_octets_before(octets in conversation(), kind: (bool, bool, bool)) {
+        let mut session = ServerSession::new(config(kind.0, kind.1, kind.2));
+        let (mut input, mut output) = (BytesMut::from(&octets[..]), BytesMut::new());
+        let (mut idle_steps, mut before) = (0, input.len());
+        while let Some(event) = session.next_event(&mut input).unwrap() {
+            // Behind a line there are a query, what its answer leads to, and the octets of a chunk that ends; behind the
+            // connection's beginning the greeting.
+            idle_steps = if input.len() < before { 0 } else { idle_steps + 1 };
+            prop_assert!(idle_steps <= 3, "{:?} at {}", event, input.escape_ascii());
+            before = input.len();
+            while session.replies_owed() > 0 && event.needs_answer() && !session.is_closed() {
+                let answer = match &event {
+                    Event::Rcpt(rcpt) => rcpt.accept(),
+                    event => event.default_answer(),
+                };
+                session.answer(answer, &mut output).unwrap();
+            }
+        }
+    }
+
+    #[test]
     fn a_command_that_was_read_is_written_so_that_it_reads_the_same(octets in conversation()) {
         let mut dialect = Dialect::default();
         dialect.extensions.chunking = true;
