@@ -1,5 +1,6 @@
 //! What a server is to be like.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use mail_wire::sasl::{LoginDelay, Mechanism, SaslConfig};
 use mailstore_traits::{Authenticator, Directory, MailStore};
 
 use super::policy::{NoPolicy, Policy};
-use super::{Server, Shared};
+use super::{Server, Shared, Trusted};
 use crate::grammar::Domain;
 use crate::limits::Limits;
-use crate::session::{Config, Protocol, Timeouts};
+use crate::session::{Config, Protocol, Timeouts, Trust};
 
 /// How a server is to be, before it has a store.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub struct ServerBuilder<P = NoPolicy> {
     policy_timeout: Duration,
     own_senders: bool,
     max_hops: u64,
+    trust: Option<Trusted>,
 }
 
 impl ServerBuilder {
@@ -52,6 +54,7 @@ impl ServerBuilder {
             policy_timeout: Duration::from_secs(240),
             own_senders: false,
             max_hops: 100,
+            trust: None,
         }
     }
 }
@@ -152,6 +155,7 @@ impl<P: Policy> ServerBuilder<P> {
             policy_timeout,
             own_senders,
             max_hops,
+            trust,
         } = self;
         ServerBuilder {
             config,
@@ -168,6 +172,7 @@ impl<P: Policy> ServerBuilder<P> {
             policy_timeout,
             own_senders,
             max_hops,
+            trust,
         }
     }
 
@@ -190,6 +195,28 @@ impl<P: Policy> ServerBuilder<P> {
     /// R4). One with as many is refused with 554 5.4.6: it goes round in circles.
     pub fn max_hops(mut self, most: u64) -> Self {
         self.max_hops = most;
+        self
+    }
+
+    /// Offers DSN (RFC 3461), and carries it out: a sender of this host's own who asked for it finds a report of success in
+    /// their mailbox. Failures need none, for a client is told of them at once.
+    ///
+    /// Reports for other senders are the policy's to send ([`Policy::delivered`]): switch this on where senders are this
+    /// host's own users, with [`own_senders`](Self::own_senders), or with a policy that sends them. Not on a listener for
+    /// strangers, who would have them sent to whomever they name (attack row R5).
+    pub fn dsn(mut self, offered: bool) -> Self {
+        self.config.dialect.extensions.dsn = offered;
+        self
+    }
+
+    /// Which peers may speak for others, by their address: XCLIENT and XFORWARD, from a proxy or a filter of the host's
+    /// own. Nobody unless it is said (attack row R2). XCLIENT's LOGIN is not taken: whose account a name is, a password
+    /// tells, and none comes with it.
+    ///
+    /// After XCLIENT the connection is that other client's, for the policy and for the trace fields; limits for each
+    /// address are for the peer itself. What XFORWARD says stands in the log, and the policy can see it.
+    pub fn trust(mut self, trusted: impl Fn(IpAddr) -> Trust + Send + Sync + 'static) -> Self {
+        self.trust = Some(Trusted(Arc::new(trusted)));
         self
     }
 
@@ -279,8 +306,9 @@ impl<P: Policy> ServerBuilder<P> {
                 busy("4.7.0", "too many connections from your address"),
             )
             .with_proxy_protocol(self.proxy_protocol);
+        let dsn = self.config.dialect.extensions.dsn;
         let shared = Shared {
-            config: Arc::new(self.config),
+            config: Arc::new(self.config).consistent(),
             store,
             authenticator,
             directory,
@@ -294,6 +322,8 @@ impl<P: Policy> ServerBuilder<P> {
             policy_timeout: self.policy_timeout,
             own_senders: self.own_senders,
             max_hops: self.max_hops,
+            dsn,
+            trust: self.trust,
         };
         Server { shared: Arc::new(shared) }
     }

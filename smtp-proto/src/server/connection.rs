@@ -12,9 +12,10 @@ use super::Shared;
 use super::policy::{Client, Policy};
 use super::telemetry;
 use super::transaction::Transaction;
+use crate::command::{Told, Xclient};
 use crate::error::{Error, UsageError};
 use crate::response::{Reply, ReplyClass};
-use crate::session::{Answer, Event, LoginFailure, Protocol, ServerSession, StartTls};
+use crate::session::{Answer, Event, LoginFailure, Protocol, ServerSession, StartTls, Trust};
 
 pub(super) struct Connection<S: MailStore, A, D, P> {
     pub(super) shared: Arc<Shared<S, A, D, P>>,
@@ -89,7 +90,10 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             Event::EndOfData(_) => return self.end_of_data().await,
             Event::StartTls(start_tls) => return self.start_tls(start_tls).await,
             Event::Connected(connected) => match self.shared.ask(self.policy.connected(&client)).await {
-                Ok(()) => connected.greet(),
+                Ok(()) => match self.shared.trust(self.who.address) {
+                    nothing if nothing == Trust::none() => connected.greet(),
+                    trust => connected.greet_trusted(trust),
+                },
                 Err(reply) => connected.refuse(reply),
             },
             Event::Hello(hello) => match self.shared.ask(self.policy.hello(&client, &hello)).await {
@@ -110,6 +114,11 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
                 }
                 None => end.accept(),
             },
+            Event::Xclient(xclient) => self.xclient(&xclient).await,
+            Event::Xforward(xforward) => {
+                tracing::info!(?xforward, "the next message comes from elsewhere");
+                xforward.accept()
+            }
             Event::Rset => {
                 self.forget();
                 Event::Rset.default_answer()
@@ -156,6 +165,23 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         self.session.answer(answer, output).map_err(usage)?;
         telemetry::replies(self.shared.protocol(), output.get(before..).unwrap_or_default());
         Ok(())
+    }
+
+    /// From here on the connection is another client's: the policy begins anew, and what the peer said for itself is
+    /// forgotten.
+    async fn xclient(&mut self, xclient: &Xclient) -> Answer {
+        self.forget();
+        let address = xclient.addr.as_ref().and_then(Told::value).copied().unwrap_or(self.who.address);
+        let who = Who { address, ..self.who };
+        let mut policy = self.shared.policy.clone();
+        match self.shared.ask(policy.connected(&who.client(&self.session))).await {
+            Ok(()) => {
+                tracing::info!(%address, "the connection is another client's");
+                (self.who, self.policy) = (who, policy);
+                xclient.accept()
+            }
+            Err(reply) => xclient.refuse(reply),
+        }
     }
 
     async fn start_tls(&mut self, start_tls: StartTls) -> Result<(), DriveError<Error>> {

@@ -64,6 +64,18 @@ pub(super) struct Arrived<S: MailStore> {
 }
 
 impl<S: MailStore> Arrived<S> {
+    /// Its header, for a report of its delivery; empty if it cannot be read, or is larger than any that means well.
+    pub(super) async fn header(&self, store: &S) -> Bytes {
+        let staged = Staged { store, blob: &self.blob };
+        match StagedMessage::new(&self.digest, &staged).header().await {
+            Ok(header) => header.octets().clone(),
+            Err(error) => {
+                tracing::warn!(%error, "a report will be without the message's header");
+                Bytes::new()
+            }
+        }
+    }
+
     /// Delivers, durably. The replies are one for each recipient if `for_each`, else one.
     ///
     /// Runs to its end whatever becomes of the connection: a delivery that was given up half way may have happened, and

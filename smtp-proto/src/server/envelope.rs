@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use mailstore_traits::{
-    AccountId, AtomicDomain, BodyKind, Destination, EnvelopeParameter, EnvelopeRecipient, Recipient, Target,
-    TargetMailbox,
+    AccountId, AtomicDomain, BodyKind, Destination, EnvelopeParameter, EnvelopeRecipient, Notify, Recipient, Returned,
+    Target, TargetMailbox,
 };
 
 use super::policy::Delivery;
-use crate::command::{BodyType, Mail, Rcpt};
+use crate::command::{BodyType, Hold, Mail, Rcpt, Return};
 use crate::grammar::{EnhancedStatusCode as Status, ExtraParameter, ForwardPath, ReversePath};
 use crate::response::Reply;
 
@@ -87,6 +87,22 @@ impl Envelope {
         Ok(())
     }
 
+    /// All that the client said of the message.
+    pub(super) fn for_store(&self) -> mailstore_traits::Envelope {
+        for_store(&self.mail)
+    }
+
+    /// The recipients, with all that the client said of each.
+    pub(super) fn recipients_for_store(&self) -> impl Iterator<Item = EnvelopeRecipient> {
+        self.recipients().map(recipient_for_store)
+    }
+
+    /// Whether the sender wants to hear that the message was delivered to somebody. The null reverse-path never does (RFC
+    /// 3461 §6.1).
+    pub(super) fn wants_success(&self) -> bool {
+        !self.mail.path.is_null() && self.recipients().any(|rcpt| rcpt.notify.is_some_and(|notify| notify.success))
+    }
+
     /// The recipient, if there is exactly one and it has an address: the bare `<postmaster>` is no path that a Received
     /// field can hold.
     pub(super) fn only_recipient(&self) -> Option<&ForwardPath> {
@@ -98,7 +114,7 @@ impl Envelope {
 
     /// Every mailbox once, however many recipients lead to it, and which of them each recipient leads to.
     pub(super) fn mailboxes(&self, delivery: &Delivery) -> (Vec<Target>, Vec<Vec<usize>>) {
-        let envelope = Arc::new(for_store(&self.mail));
+        let envelope = Arc::new(self.for_store());
         let mut targets: Vec<Target> = Vec::new();
         let mut of_recipients = Vec::with_capacity(self.recipients.len());
         for recipient in &self.recipients {
@@ -133,6 +149,7 @@ impl Envelope {
 
 /// What the store is told of a message: all that the client said of it (attack row R6).
 fn for_store(mail: &Mail) -> mailstore_traits::Envelope {
+    let submitter = mail.submitter.as_ref();
     let mut envelope = mailstore_traits::Envelope::new(sender(&mail.path));
     envelope.smtp_utf8 = mail.smtp_utf8;
     envelope.body = mail.body.map(|body| match body {
@@ -140,14 +157,34 @@ fn for_store(mail: &Mail) -> mailstore_traits::Envelope {
         BodyType::EightBitMime => BodyKind::EightBit,
         BodyType::BinaryMime => BodyKind::Binary,
     });
-    envelope.parameters = mail.extra.iter().map(parameter).collect();
+    envelope.require_tls = mail.require_tls;
+    envelope.envelope_id = mail.envelope_id.as_ref().map(|id| id.as_str().to_owned());
+    envelope.returned = mail.returned.map(|returned| match returned {
+        Return::Full => Returned::Full,
+        Return::Headers => Returned::Headers,
+    });
+    envelope.submitter = submitter.map(|submitter| submitter.address().map(ToString::to_string).unwrap_or_default());
+    let rarer = [
+        mail.priority.map(|priority| ("MT-PRIORITY", priority.to_string())),
+        mail.deliver_by.map(|by| ("BY", by.to_string())),
+        mail.hold.map(|hold| match hold {
+            Hold::For(seconds) => ("HOLDFOR", seconds.to_string()),
+            Hold::Until(moment) => ("HOLDUNTIL", moment.to_string()),
+        }),
+    ];
+    let rarer = rarer.into_iter().flatten().map(|(keyword, value)| EnvelopeParameter::new(keyword, Some(value)));
+    envelope.parameters = rarer.chain(mail.extra.iter().map(parameter)).collect();
     envelope
 }
 
 fn recipient_for_store(rcpt: &Rcpt) -> EnvelopeRecipient {
     let path = rcpt.path.to_string();
     let mut recipient = EnvelopeRecipient::new(path.trim_start_matches('<').trim_end_matches('>'));
-    recipient.parameters = rcpt.extra.iter().map(parameter).collect();
+    recipient.notify = rcpt.notify.map(|notify| Notify::new(notify.success, notify.failure, notify.delay));
+    recipient.original =
+        rcpt.original.as_ref().map(|original| (original.addr_type().to_owned(), original.address().to_owned()));
+    let rarer = rcpt.valid_since.map(|since| EnvelopeParameter::new("RRVS", Some(since.to_string())));
+    recipient.parameters = rarer.into_iter().chain(rcpt.extra.iter().map(parameter)).collect();
     recipient
 }
 
@@ -181,7 +218,7 @@ mod tests {
     use mailstore_traits::{Flags, MailboxName, SystemFlag};
 
     use super::*;
-    use crate::grammar::ReversePath;
+    use crate::command::{Command, Dialect};
 
     fn inbox(account: &str) -> Destination {
         Destination::inbox(AccountId::from(account))
@@ -210,11 +247,18 @@ mod tests {
 
     #[test]
     fn the_store_is_told_all_that_the_client_said() {
-        let mut mail = Mail::new("<eve@example.net>".parse::<ReversePath>().unwrap()).with_smtp_utf8();
-        mail.body = Some(BodyType::EightBitMime);
-        mail.extra = vec![ExtraParameter::new("X-TAG".parse().unwrap(), Some("1".parse().unwrap()))];
+        let mut dialect = Dialect::default();
+        dialect.extensions.dsn = true;
+        dialect.extensions.auth = true;
+        dialect.extensions.deliver_by = Some(0);
+        dialect.extensions.rrvs = true;
+        dialect.mail_parameters.push("X-TAG".parse().unwrap());
+        let line = b"MAIL FROM:<eve@example.net> SMTPUTF8 BODY=8BITMIME REQUIRETLS RET=HDRS ENVID=QQ+20x AUTH=<> BY=60;R X-TAG=1";
+        let Ok(Command::Mail(mail)) = Command::parse(line, &dialect) else { panic!("a legal command") };
+        let line = b"RCPT TO:<ada@x> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Ada+2B1@X RRVS=2014-04-03T23:01:00Z";
+        let Ok(Command::Rcpt(rcpt)) = Command::parse(line, &dialect) else { panic!("a legal command") };
         let mut envelope = Envelope::new(mail);
-        envelope.accept(to("<ada@x>"), vec![inbox("a")], Strokes::One).unwrap();
+        envelope.accept(rcpt, vec![inbox("a")], Strokes::One).unwrap();
         envelope.accept(to("<team@x>"), vec![inbox("a"), inbox("b")], Strokes::One).unwrap();
         let (targets, _) = envelope.mailboxes(&Delivery::new());
         let told = targets[0].envelope.as_ref().unwrap();
@@ -222,7 +266,14 @@ mod tests {
             (told.reverse_path.as_str(), told.smtp_utf8, told.body),
             ("eve@example.net", true, Some(BodyKind::EightBit))
         );
-        assert_eq!(told.parameters, [EnvelopeParameter::new("X-TAG", Some("1".to_owned()))]);
+        assert!(told.require_tls && told.returned == Some(Returned::Headers));
+        assert_eq!((told.envelope_id.as_deref(), told.submitter.as_deref()), (Some("QQ x"), Some("")));
+        let parameter = |keyword, value: &str| EnvelopeParameter::new(keyword, Some(value.to_owned()));
+        assert_eq!(told.parameters, [parameter("BY", "60;R"), parameter("X-TAG", "1")]);
+        let ada = &targets[0].recipients[0];
+        assert_eq!(ada.notify, Some(Notify::new(true, false, true)));
+        assert_eq!(ada.original, Some(("rfc822".to_owned(), "Ada+1@X".to_owned())));
+        assert_eq!(ada.parameters, [parameter("RRVS", "2014-04-03T23:01:00Z")]);
         let of = |target: &Target| {
             target.recipients.iter().map(|recipient| recipient.forward_path.clone()).collect::<Vec<_>>()
         };

@@ -38,6 +38,7 @@ mod delivery;
 mod envelope;
 mod error;
 pub mod policy;
+mod report;
 mod sender;
 mod telemetry;
 mod trace;
@@ -45,7 +46,7 @@ mod transaction;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ use tracing::Instrument as _;
 
 use crate::grammar::Domain;
 use crate::response::Reply;
-use crate::session::Config;
+use crate::session::{Config, Trust};
 use connection::Connection;
 use policy::{NoPolicy, Policy, Verdict};
 
@@ -89,12 +90,25 @@ struct Shared<S, A, D, P> {
     /// Whether users are to send in their own names only.
     own_senders: bool,
     max_hops: u64,
+    /// Whether senders are told of deliveries that they want to hear of.
+    dsn: bool,
+    trust: Option<Trusted>,
     tls: Option<TlsConfig>,
     implicit_tls: bool,
     greeting_delay: Duration,
     login_delay: LoginDelay,
     driver: DriverOptions,
     serve: ServeOptions,
+}
+
+/// What the host lets a peer say of others, by its address.
+#[derive(Clone)]
+struct Trusted(Arc<dyn Fn(IpAddr) -> Trust + Send + Sync>);
+
+impl std::fmt::Debug for Trusted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Trusted")
+    }
 }
 
 impl<S, A, D, P> std::fmt::Debug for Shared<S, A, D, P> {
@@ -107,6 +121,12 @@ impl<S, A, D, P> Shared<S, A, D, P> {
     /// What is spoken, in a word, for logs and metrics.
     fn protocol(&self) -> &'static str {
         self.driver.protocol
+    }
+
+    /// What the host lets a peer say of others. Nobody's login, which this server cannot check.
+    fn trust(&self, peer: IpAddr) -> Trust {
+        let trust = self.trust.as_ref().map_or(Trust::none(), |trusted| (trusted.0)(peer.to_canonical()));
+        Trust { login: false, ..trust }
     }
 
     /// What the policy says to a step: nothing against it, or the refusal.

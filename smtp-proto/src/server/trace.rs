@@ -74,7 +74,7 @@ impl Arrival<'_> {
 }
 
 /// RFC 5322 §3.3, with the zone in digits. UTC where the system does not tell its zone to a process of several threads.
-fn date(at: OffsetDateTime) -> String {
+pub(super) fn date(at: OffsetDateTime) -> String {
     at.format(&Rfc2822).unwrap_or_else(|_| "Thu, 01 Jan 1970 00:00:00 +0000".to_owned())
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures::FutureExt;
 use mail_wire::io::DriveError;
-use mailstore_traits::{AccountId, Authenticator, Directory, MailStore, Resolution, SizeHint};
+use mailstore_traits::{AccountId, Authenticator, Directory, MailStore, Resolution, SizeHint, StoreError};
 use time::OffsetDateTime;
 use tracing::{Instrument, Span};
 
@@ -16,11 +16,12 @@ use super::connection::Connection;
 use super::delivery::{Arrived, Incoming, accepted};
 use super::envelope::{self, Envelope, Strokes};
 use super::policy::{Delivery, Disposition, Outcome, Policy, Staged, StagedMessage};
+use super::report::{self, Report};
 use super::trace::Arrival;
 use super::{error, is_own_address, telemetry};
-use crate::command::{Mail, Rcpt};
+use crate::command::{Mail, Priority, Rcpt};
 use crate::error::Error;
-use crate::grammar::EnhancedStatusCode as Status;
+use crate::grammar::{EnhancedStatusCode as Status, ForwardPath};
 use crate::response::Reply;
 use crate::session::{Answer, DataBegin, Protocol};
 
@@ -46,8 +47,19 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         self.transaction.as_ref().map_or_else(Span::none, |transaction| transaction.span.clone())
     }
 
+    /// What a client says that has not logged in is not believed, where the RFCs say so: who handed a message in (RFC 4954
+    /// §5), and that it is more urgent than others (RFC 6710 §4.1). LMTP's client is the host's own queue.
+    fn believed(&self, mut mail: Mail) -> Mail {
+        mail.submitter = self.session.submitter(&mail).cloned();
+        if self.session.identity().is_none() && self.session.config().protocol != Protocol::Lmtp {
+            mail.priority = mail.priority.map(|priority| priority.min(Priority::default()));
+        }
+        mail
+    }
+
     pub(super) async fn mail(&mut self, mail: Mail) -> Answer {
         self.forget();
+        let mail = self.believed(mail);
         if let Some(identity) = self.session.identity().filter(|_| self.shared.own_senders)
             && let Err(reply) = own_sender(&self.shared.directory, &identity.account, &mail).await
         {
@@ -191,6 +203,8 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         let Some(prefix) = self.prefix(&id, &envelope, &how) else {
             return self.answer(Answer::ToAll(local_error()));
         };
+        let reports = self.shared.dsn && envelope.wants_success();
+        let header = if reports { message.header(&self.shared.store).await } else { Bytes::new() };
         tracing::debug!("delivering");
         let since = Instant::now();
         let delivery = message.deliver(self.shared.store.clone(), Arc::clone(&envelope), prefix, how, for_each);
@@ -201,6 +215,12 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             true => replies.iter().cloned().map(|reply| Outcome { reply }).collect(),
             false => replies.iter().cycle().take(recipients).cloned().map(|reply| Outcome { reply }).collect(),
         };
+        let report = if reports { self.report(&id, &envelope, &outcomes, &header) } else { None };
+        if let Some(report) = report
+            && let Some(Err(error)) = spawned(report).await
+        {
+            tracing::error!(%error, "a report of a delivery could not be delivered");
+        }
         let client = self.who.client(&self.session);
         // The message is in its mailboxes: a panic here must not keep its client from hearing so, who would send it again.
         let told = AssertUnwindSafe(self.policy.delivered(&client, &envelope, &outcomes)).catch_unwind();
@@ -212,6 +232,37 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             self.answer(reply.into())?;
         }
         Ok(())
+    }
+
+    /// The report for a sender who asked to hear who has the message (RFC 3461 §4.1), if anybody has, and what becomes of
+    /// it. The message is in its mailboxes by now, and stays there whatever that is.
+    fn report(
+        &self,
+        id: &str,
+        envelope: &Envelope,
+        outcomes: &[Outcome],
+        header: &[u8],
+    ) -> Option<impl Future<Output = Result<(), StoreError>> + Send + 'static + use<S, A, D, P>> {
+        let wanted: Vec<_> = envelope
+            .recipients_for_store()
+            .zip(outcomes)
+            .filter(|(recipient, outcome)| {
+                outcome.is_delivered() && recipient.notify.is_some_and(|notify| notify.success)
+            })
+            .map(|(recipient, _)| recipient)
+            .collect();
+        let sender = envelope.mail().path.address().cloned().filter(|_| !wanted.is_empty())?;
+        let report = Report {
+            by: &self.session.config().host_name,
+            id,
+            at: now(),
+            envelope: &envelope.for_store(),
+            recipients: &wanted,
+            header,
+        };
+        let report = report.octets();
+        let (store, directory) = (self.shared.store.clone(), self.shared.directory.clone());
+        Some(async move { report::deliver(&store, &directory, ForwardPath::from(sender), report).await })
     }
 
     /// What stands in front of the message: trace fields, with the policy's own among them.
@@ -228,7 +279,7 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
             id,
             sender: &mail.path,
             only_recipient: envelope.only_recipient(),
-            at: OffsetDateTime::now_local().unwrap_or_else(|_| OffsetDateTime::now_utc()),
+            at: now(),
             added: &how.fields,
         };
         Some(arrival.fields())
@@ -245,6 +296,10 @@ async fn own_sender(directory: &impl Directory, account: &AccountId, mail: &Mail
             Err(local_error())
         }
     }
+}
+
+fn now() -> OffsetDateTime {
+    OffsetDateTime::now_local().unwrap_or_else(|_| OffsetDateTime::now_utc())
 }
 
 /// Runs a future to its end, whether anybody still waits for it or not. `None` if it panicked.

@@ -6,7 +6,7 @@ use mail_wire::io::ConnectionId;
 use mail_wire::machine::TlsInfo;
 use mail_wire::sasl::Identity;
 
-use crate::command::Hello;
+use crate::command::{Hello, Xforward};
 use crate::session::{Protocol, ServerSession};
 
 /// Who is at the other end of a connection, as far as it is known at the moment.
@@ -24,7 +24,7 @@ impl<'a> Client<'a> {
         self.id
     }
 
-    /// Where it comes from: what a trusted proxy says, if there is one. IPv4 in its own form.
+    /// Where it comes from: what a trusted proxy says (PROXY, XCLIENT), if there is one. IPv4 in its own form.
     pub fn address(&self) -> IpAddr {
         self.address.to_canonical()
     }
@@ -47,6 +47,11 @@ impl<'a> Client<'a> {
     /// What the TLS handshake came to, if there was one.
     pub fn tls(&self) -> Option<&'a TlsInfo> {
         self.session.tls()
+    }
+
+    /// Where the message comes from that comes next, as a trusted peer says (XFORWARD).
+    pub fn forwarded(&self) -> Option<&'a Xforward> {
+        self.session.forwarded()
     }
 
     /// Whether it sent something before it was greeted (attack row C4). Only looked at where other servers' mail comes

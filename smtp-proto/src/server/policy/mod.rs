@@ -87,12 +87,10 @@ pub trait Policy: Clone + Send + Sync + 'static {
     /// §3.1); with 421 it closes.
     ///
     /// By default a client that talks before it is greeted is refused on a listener for other servers' mail
-    /// ([`Protocol::Smtp`], attack row C4): those that follow RFC 5321 §3.1 wait.
+    /// ([`Protocol::Smtp`], attack row C4): those that follow RFC 5321 §3.1 wait. A policy with a `connected` of its own
+    /// asks [`refuse_early_talkers`] too.
     fn connected(&mut self, client: &Client<'_>) -> impl Future<Output = Verdict> + Send {
-        ready(match client.protocol() == Protocol::Smtp && client.talked_early() {
-            true => Verdict::refuse(Reply::of(554, Status::permanent(5, 1), "you talk before the greeting")),
-            false => Verdict::Accept,
-        })
+        ready(refuse_early_talkers(client))
     }
 
     /// The client says who it is. Once on a connection, again after STARTTLS, and whenever it likes.
@@ -167,6 +165,15 @@ pub trait Policy: Clone + Send + Sync + 'static {
     fn disconnected(self, client: &Client<'_>) -> impl Future<Output = ()> + Send {
         let _ = client;
         ready(())
+    }
+}
+
+/// What [`Policy::connected`] says unless a policy says something else: 554 to a client that sends other servers' mail and
+/// does not wait to be greeted.
+pub fn refuse_early_talkers(client: &Client<'_>) -> Verdict {
+    match client.protocol() == Protocol::Smtp && client.talked_early() {
+        true => Verdict::refuse(Reply::of(554, Status::permanent(5, 1), "you talk before the greeting")),
+        false => Verdict::Accept,
     }
 }
 
