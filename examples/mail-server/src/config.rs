@@ -89,6 +89,7 @@ pub(crate) struct Settings {
     /// Certificate and key, if they are the operator's own.
     pub(crate) tls_files: Option<(PathBuf, PathBuf)>,
     pub(crate) allow_insecure_login: bool,
+    pub(crate) own_senders: bool,
     pub(crate) max_connections: usize,
     pub(crate) max_connections_per_address: usize,
     /// Where the numbers are shown, if they are.
@@ -177,6 +178,7 @@ impl Settings {
             listeners,
             tls_files,
             allow_insecure_login: options.allow_insecure_login.unwrap_or(false),
+            own_senders: options.own_senders.unwrap_or(false),
             max_connections: options.max_connections.unwrap_or(1000),
             max_connections_per_address: options.max_connections_per_address.unwrap_or(50),
             metrics,
@@ -363,6 +365,7 @@ mod tests {
             tls-cert = "cert.pem"
             tls-key = "key.pem"
             allow-insecure-login = true
+            own-senders = true
             max-message-size = "50MiB"
             max-connections = 10
             max-connections-per-address = 5

@@ -91,6 +91,12 @@ pub(crate) struct Options {
           hide_possible_values = true, help_heading = "TLS and login")]
     pub(crate) allow_insecure_login: Option<bool>,
 
+    /// Let people who have logged in send in their own name only: from addresses whose mail comes to them. They can then
+    /// also ask to be told of deliveries (DSN)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          hide_possible_values = true, help_heading = "TLS and login")]
+    pub(crate) own_senders: Option<bool>,
+
     /// The largest message taken, with a unit if you like: 50MiB [default: 36MiB, which 25 MB of attachments need, for in
     /// mail they grow by a third]
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
@@ -148,6 +154,7 @@ impl Options {
             tls_cert: self.tls_cert.or(below.tls_cert),
             tls_key: self.tls_key.or(below.tls_key),
             allow_insecure_login: self.allow_insecure_login.or(below.allow_insecure_login),
+            own_senders: self.own_senders.or(below.own_senders),
             max_message_size: self.max_message_size.or(below.max_message_size),
             max_connections: self.max_connections.or(below.max_connections),
             max_connections_per_address: self.max_connections_per_address.or(below.max_connections_per_address),

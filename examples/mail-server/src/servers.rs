@@ -28,6 +28,7 @@ pub(crate) struct Servers {
     addresses: Addresses,
     tls: TlsConfig,
     allow_insecure_login: bool,
+    own_senders: bool,
     max_connections: usize,
     max_connections_per_address: usize,
     max_message_size: u64,
@@ -55,6 +56,7 @@ impl Servers {
             accounts,
             tls: certificate.config.clone(),
             allow_insecure_login: settings.allow_insecure_login,
+            own_senders: settings.own_senders,
             max_connections: settings.max_connections,
             max_connections_per_address: settings.max_connections_per_address,
             max_message_size: settings.place.max_message_size.0,
@@ -86,7 +88,10 @@ impl Servers {
         let builder = smtp_proto::Server::builder(self.host_name.clone());
         let builder = match role {
             Role::Lmtp => builder.lmtp(),
-            Role::Submission | Role::Submissions => builder.submission().configure(be_lenient),
+            // Whoever sends in their own name has a mailbox here for the reports of delivery that they ask for.
+            Role::Submission | Role::Submissions => {
+                builder.submission().own_senders(self.own_senders).dsn(self.own_senders).configure(be_lenient)
+            }
             Role::Smtp | Role::Pop3 | Role::Pop3s => builder.configure(be_lenient),
         };
         let mut limits = smtp_proto::Limits::default();
@@ -153,8 +158,12 @@ mod tests {
 
     /// The last reply to these lines, sent one after the other.
     async fn ask(role: Role, lines: &[&str]) -> String {
+        ask_with(&Options::default(), role, lines).await
+    }
+
+    async fn ask_with(options: &Options, role: Role, lines: &[&str]) -> String {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings::new(&Options::default()).unwrap();
+        let settings = Settings::new(options).unwrap();
         let data = DataFolder::open_or_make(folder.path()).unwrap();
         let certificate = crate::tls::self_signed(&data, &settings.domains, &settings.hostname).unwrap();
         let servers = Servers::new(&settings, &certificate, Accounts::open(folder.path()).unwrap()).unwrap();
@@ -178,6 +187,16 @@ mod tests {
         }
         handle.shut_down();
         last
+    }
+
+    #[tokio::test]
+    async fn sec_r5_reports_of_delivery_are_offered_only_to_users_who_send_in_their_own_name() {
+        let own = Options { own_senders: Some(true), ..Options::default() };
+        for (role, offered) in [(Role::Submission, true), (Role::Smtp, false)] {
+            assert_eq!(ask_with(&own, role, &["EHLO pc"]).await.contains("DSN\r\n"), offered, "{role:?}");
+            assert!(!ask(role, &["EHLO pc"]).await.contains("DSN\r\n"), "{role:?}");
+        }
+        assert!(!ask_with(&own, Role::Lmtp, &["LHLO pc"]).await.contains("DSN\r\n"));
     }
 
     #[tokio::test]

@@ -81,7 +81,7 @@ assert client.docmd("AUTH", "PLAIN AGEAYg==")[0] in (530, 538), "a password in t
 client.starttls(context=TLS)
 client.ehlo()
 offered = set(client.esmtp_features["auth"].split())
-assert offered == {"PLAIN", "LOGIN", "SCRAM-SHA-256"}, offered
+assert offered == {"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}, offered
 client.quit()
 client = poplib.POP3(HOST, PORTS["pop3"], timeout=60)
 capabilities = client.capa()
@@ -93,7 +93,7 @@ try:
 except poplib.error_proto:
     pass
 client.quit()
-assert set(bare_pop3s().capa()["SASL"]) == {"PLAIN", "LOGIN", "SCRAM-SHA-256"}
+assert set(bare_pop3s().capa()["SASL"]) == {"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}
 
 # Good ones: the address, the bare name, another case; the password and an app password.
 for user in (NAME, NAME.split("@")[0], NAME.upper()):
