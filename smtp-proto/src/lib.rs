@@ -146,6 +146,7 @@
 //! | `recipients` | 1000 | 452 4.5.3 | RFC 5321 §4.5.3.1.10 |
 //! | `messages` | 100 from a stranger | 421 4.7.0 | attack row M3 |
 //! | `errors`, `unknown_commands` | 10, 5 | 421 4.7.0 | attack row C5 |
+//! | `idle_commands` | 100 in a row | 421 4.7.0 | attack row C1 |
 //! | `refused_recipients` | 100 | 421 4.7.0 | attack row C5 |
 //! | `failed_logins` | 10 | 421 4.7.0 | attack row A11 |
 //!

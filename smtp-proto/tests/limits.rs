@@ -3,8 +3,13 @@
 
 mod support;
 
+use std::sync::Arc;
+
+use bytes::BytesMut;
 use mail_wire::machine::Timer;
-use smtp_proto::session::{Phase, Protocol, Trust};
+use smtp_proto::Reply;
+use smtp_proto::grammar::EnhancedStatusCode as Status;
+use smtp_proto::session::{Event, Phase, Protocol, ServerSession, Trust};
 use support::{Conversation, Host};
 
 #[test]
@@ -290,6 +295,43 @@ fn sec_c5_refused_recipients_have_a_limit_of_their_own() {
     }
     assert!(conversation.send(b"RCPT TO:<x@b>\r\n").starts_with("421 4.7.0 "));
     assert!(conversation.session.is_closed());
+}
+
+#[test]
+fn sec_c5_a_recipient_that_may_come_again_is_nobodys_guess() {
+    let mut session = ServerSession::new(Arc::new(support::config(Protocol::Smtp)));
+    let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
+    input.extend_from_slice(b"EHLO c\r\nMAIL FROM:<a@b>\r\n");
+    input.extend_from_slice(&b"RCPT TO:<a@b>\r\n".repeat(200));
+    while let Some(event) = session.next_event(&mut input).unwrap() {
+        let greylisted = Reply::of(450, Status::transient(7, 1), "come again");
+        let answer = if let Event::Rcpt(rcpt) = &event { rcpt.refuse(greylisted) } else { event.default_answer() };
+        session.answer(answer, &mut output).unwrap();
+    }
+    assert!(!session.is_closed());
+}
+
+#[test]
+fn sec_c1_commands_that_bring_no_message_do_not_hold_a_connection_for_ever() {
+    for command in ["NOOP", "RSET", "HELP", "VRFY a", "EXPN a", "EHLO c"] {
+        let mut conversation = Conversation::new(support::config(Protocol::Smtp), Host::new(&["<a@b>"]));
+        conversation.hello();
+        for number in 2..=100 {
+            let said = conversation.send(format!("{command}\r\n").as_bytes());
+            assert!(!said.starts_with("421 "), "{command} {number}: {said}");
+        }
+        assert!(conversation.send(format!("{command}\r\n").as_bytes()).starts_with("421 4.7.0 "), "{command}");
+        assert!(conversation.session.is_closed());
+    }
+    for protocol in [Protocol::Smtp, Protocol::Lmtp] {
+        let mut conversation = Conversation::new(support::config(protocol), Host::new(&["<a@b>"]));
+        conversation.send(if protocol == Protocol::Lmtp { b"LHLO c\r\n" } else { b"EHLO c\r\n" });
+        for _ in 0..4 {
+            conversation.send(&b"NOOP\r\n".repeat(50));
+            let said = conversation.send(b"RSET\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\nx\r\n.\r\n");
+            assert!(said.ends_with("250 2.0.0 message accepted\r\n"), "{said}");
+        }
+    }
 }
 
 #[test]

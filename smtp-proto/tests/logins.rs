@@ -3,8 +3,13 @@
 
 mod support;
 
+use std::sync::Arc;
+
+use bytes::BytesMut;
 use mail_wire::{AccountId, CredentialAnswer, CredentialQuery, UserName};
-use smtp_proto::session::{Event, Phase, Protocol};
+use smtp_proto::Reply;
+use smtp_proto::grammar::EnhancedStatusCode as Status;
+use smtp_proto::session::{Event, Phase, Protocol, ServerSession};
 use support::{Conversation, Host};
 
 fn conversation() -> Conversation {
@@ -159,4 +164,24 @@ fn sec_a13_no_secret_shows_in_a_session_or_an_event() {
     }
     assert!(conversation.said().ends_with("235 2.7.0 authentication succeeded\r\n"));
     assert!(!shown.contains("tanstaaf") && !shown.contains("dGFuc3Rh"), "{shown}");
+}
+
+#[test]
+fn sec_a11_a_host_that_refuses_in_its_own_words_is_counted_too() {
+    let mut session = ServerSession::new(Arc::new(support::config_with_auth(Protocol::Submission)));
+    let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
+    input.extend_from_slice(b"EHLO c\r\n");
+    input.extend_from_slice(&b"AUTH PLAIN AGEAYg==\r\n".repeat(20));
+    let mut refused = 0;
+    while let Some(event) = session.next_event(&mut input).unwrap() {
+        let answer = match event {
+            Event::Credentials(_) => {
+                refused += 1;
+                Reply::of(535, Status::permanent(7, 8), "no").into()
+            }
+            event => event.default_answer(),
+        };
+        session.answer(answer, &mut output).unwrap();
+    }
+    assert!(session.is_closed() && refused == 10, "{refused}");
 }

@@ -208,6 +208,7 @@ fn sec_m13_a_mebibyte_of_commands_costs_no_more_than_a_full_output() {
     for command in [&b"NOOP\r\n"[..], b"EHLO c\r\n", b"RSET\r\n", b"VRFY x\r\n", b"\r\n"] {
         let mut config = config();
         (config.limits.errors, config.limits.unknown_commands) = (usize::MAX, usize::MAX);
+        config.limits.idle_commands = usize::MAX;
         let commands = command.repeat((1 << 20) / command.len());
         measure(config, &command.escape_ascii().to_string(), |connection| connection.send(&commands));
     }

@@ -182,6 +182,10 @@ fn xforward_is_of_one_message() {
     conversation.send(b"XFORWARD ADDR=192.0.2.1\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nBDAT 1\r\nxNOOP\r\n");
     assert_eq!(addr(&conversation), told, "and lasts for all of it");
     conversation.input.extend_from_slice(b"BDAT 0 LAST\r\n");
+    assert!(
+        matches!(conversation.session.next_event(&mut conversation.input), Ok(Some(Event::Data(_)))),
+        "a line's end"
+    );
     assert!(matches!(conversation.session.next_event(&mut conversation.input), Ok(Some(Event::EndOfData(_)))));
     assert_eq!(addr(&conversation), told, "up to the answer to its end");
 }

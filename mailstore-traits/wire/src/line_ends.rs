@@ -40,12 +40,14 @@ pub struct LineEnds {
     stretches: Stretches<false>,
     /// A chunk ended with a CR, which has been taken and not been given.
     cr: bool,
+    /// What has been given last was no line's end.
+    in_line: bool,
 }
 
 impl LineEnds {
     /// At a message's first octet.
     pub const fn new(policy: LineEndPolicy) -> Self {
-        Self { stretches: Stretches::new(policy), cr: false }
+        Self { stretches: Stretches::new(policy), cr: false, in_line: false }
     }
 
     /// Takes octets of the chunk off the front of `input` and gives octets of the message, never none. `left` is how many
@@ -63,6 +65,7 @@ impl LineEnds {
                 *left = left.saturating_sub(1);
             }
             if if is_line_end { !self.is_refused() } else { self.stretches.bare_cr() } {
+                self.in_line = false;
                 return Some(Bytes::from_static(b"\r\n"));
             }
             return self.next(input, left);
@@ -77,14 +80,22 @@ impl LineEnds {
         // They were one piece of memory before, so nothing is copied.
         input.unsplit(behind);
         match stretch {
-            Some(Stretch::Octets(octets)) => Some(octets),
+            Some(Stretch::Octets(octets)) => {
+                // A CRLF is given whole, or what stood for it.
+                self.in_line = !octets.ends_with(b"\n");
+                Some(octets)
+            }
             Some(Stretch::End) | None => None,
         }
     }
 
-    /// The message is over: what is still to be given of it.
+    /// The message is over: what is still to be given of it, until there is no more. A last line without an end gets one,
+    /// as it would have behind DATA: text is whole lines (RFC 5321 §2.3.8), and what hands it out later, POP3 for one, could
+    /// not tell its size otherwise.
     pub fn finish(&mut self) -> Option<Bytes> {
-        (std::mem::take(&mut self.cr) && self.stretches.bare_cr()).then(|| Bytes::from_static(b"\r\n"))
+        let ends_with_cr = std::mem::take(&mut self.cr) && self.stretches.bare_cr();
+        let in_line = std::mem::take(&mut self.in_line) && !self.is_refused();
+        (ends_with_cr || in_line).then(|| Bytes::from_static(b"\r\n"))
     }
 
     /// What has been wrong with the message so far.
@@ -121,19 +132,20 @@ mod tests {
             assert_eq!((left, &input[..]), (0, &b"NEXT\r\n"[..]), "exactly the chunk is taken");
         }
         message.extend(line_ends.finish().unwrap_or_default());
+        assert_eq!(line_ends.finish(), None, "there is no more");
         (message, line_ends.faults())
     }
 
     #[test]
     fn sec_s3_a_line_end_may_lie_across_two_chunks_and_a_bare_one_may_not_hide_there() {
         for (chunks, message, bare) in [
-            (&[&b"a\r"[..], b"\nb"][..], &b"a\r\nb"[..], (false, false)),
-            (&[b"a\r", b"", b"\nb"], b"a\r\nb", (false, false)),
-            (&[b"a\r", b"b"], b"a\r\nb", (true, false)),
+            (&[&b"a\r"[..], b"\nb"][..], &b"a\r\nb\r\n"[..], (false, false)),
+            (&[b"a\r", b"", b"\nb"], b"a\r\nb\r\n", (false, false)),
+            (&[b"a\r", b"b"], b"a\r\nb\r\n", (true, false)),
             (&[b"a\r", b"\r", b"\n"], b"a\r\n\r\n", (true, false)),
             (&[b"a\r", b"\r\n"], b"a\r\n\r\n", (true, false)),
-            (&[b"a", b"\nb"], b"a\r\nb", (false, true)),
-            (&[b"a\r\n", b"\nb"], b"a\r\n\r\nb", (false, true)),
+            (&[b"a", b"\nb"], b"a\r\nb\r\n", (false, true)),
+            (&[b"a\r\n", b"\nb"], b"a\r\n\r\nb\r\n", (false, true)),
             (&[b"a\r", b""], b"a\r\n", (true, false)),
             (&[b".\r\n", b".\r\n..\r\n"], b".\r\n.\r\n..\r\n", (false, false)),
             (&[b""], b"", (false, false)),

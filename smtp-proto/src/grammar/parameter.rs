@@ -5,7 +5,7 @@ use std::fmt;
 use nom::Parser;
 use nom::bytes::complete::{tag, take_while, take_while1};
 use nom::combinator::{map_opt, opt};
-use nom::multi::many0;
+use nom::multi::many_m_n;
 use nom::sequence::preceded;
 
 use super::{Parsed, expect, fail, parsed_type, utf8};
@@ -80,10 +80,12 @@ impl fmt::Display for ExtraParameter {
     }
 }
 
-/// `*(SP esmtp-param)`, each once.
+/// The most parameters of a command. All that are registered are fewer; each costs more memory than it has octets.
+const MOST: usize = 32;
+
+/// `*(SP esmtp-param)`, each once, and not without end.
 pub(crate) fn parameters(input: &[u8]) -> Parsed<'_, Vec<ExtraParameter>> {
-    let (rest, parameters) = many0(parameter).parse(input)?;
-    // A line's length bounds their number.
+    let (rest, parameters) = many_m_n(0, MOST, parameter).parse(input)?;
     for (index, parameter) in parameters.iter().enumerate() {
         if parameters.iter().skip(index + 1).any(|other| other.keyword == parameter.keyword) {
             return fail(input, ParseErrorKind::UniqueParameter);
@@ -91,6 +93,7 @@ pub(crate) fn parameters(input: &[u8]) -> Parsed<'_, Vec<ExtraParameter>> {
     }
     match rest {
         [] => Ok((rest, parameters)),
+        _ if parameters.len() == MOST => fail(rest, ParseErrorKind::Parameter),
         // Whatever stopped it, say where.
         _ => parameter(rest).map(|(rest, _)| (rest, parameters)),
     }
@@ -153,6 +156,7 @@ mod tests {
             (b" A A", ParseErrorKind::UniqueParameter, 0),
             (b" a=1 B A=2", ParseErrorKind::UniqueParameter, 0),
             (b" A=b\tC", ParseErrorKind::ParameterValue, 4),
+            (b" A B C D E F G H I J K L M N O P Q R S T U V W X Y Z 1 2 3 4 5 6 7", ParseErrorKind::Parameter, 64),
         ] {
             let error = parse(octets).unwrap_err();
             assert_eq!((error.kind, error.offset), (kind, offset), "{}", octets.escape_ascii());

@@ -92,6 +92,9 @@ impl ServerSession {
         if matches!(self.state, State::Refused) && command != Command::Quit {
             return Err(RejectionReason::Sequence);
         }
+        if self.is_one_idle_command_too_many(&command) {
+            return Err(RejectionReason::TooManyIdleCommands);
+        }
         match command {
             Command::Hello(hello) if !self.config.protocol.is_opened_by(hello.verb()) => {
                 Err(RejectionReason::WrongProtocol)
@@ -136,6 +139,24 @@ impl ServerSession {
     /// Whether that is not for this peer to say, be it right or wrong.
     fn is_strange(&self, verb: Option<Verb>) -> bool {
         (verb == Some(Verb::Xclient) && !self.trust.xclient) || (verb == Some(Verb::Xforward) && !self.trust.xforward)
+    }
+
+    /// Counts what brings no message nearer.
+    fn is_one_idle_command_too_many(&mut self, command: &Command) -> bool {
+        let is_idle = matches!(
+            command,
+            Command::Hello(_)
+                | Command::Rset
+                | Command::Noop(_)
+                | Command::Help(_)
+                | Command::Vrfy(_)
+                | Command::Expn(_)
+        );
+        if !is_idle || self.config.protocol == Protocol::Lmtp {
+            return false;
+        }
+        self.counts.idle_commands = self.counts.idle_commands.saturating_add(1);
+        self.counts.idle_commands > self.config.limits.idle_commands
     }
 
     fn judge_mail(&self, mail: &Mail) -> Result<(), RejectionReason> {

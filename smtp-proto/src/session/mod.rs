@@ -93,6 +93,8 @@ pub struct ServerSession {
 struct Counts {
     errors: usize,
     unknown_commands: usize,
+    /// Since the last message that came whole.
+    idle_commands: usize,
     refused_recipients: usize,
     rejected_logins: usize,
     messages: usize,

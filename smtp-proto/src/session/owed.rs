@@ -128,7 +128,11 @@ impl ServerSession {
             Owed::Rejected { closes: true, .. } => self.state.closed(),
             Owed::Mail { .. } | Owed::Rejected { of_mail: true, .. } => self.state.mail_refused(),
             Owed::Rcpt if yes => self.state.recipient_accepted(),
-            Owed::Rcpt => self.counts.refused_recipients = self.counts.refused_recipients.saturating_add(1),
+            // A greylisted recipient will be taken when it is named again, and is nobody's guess.
+            Owed::Rcpt if reply.class() == ReplyClass::PermanentNegative => {
+                self.counts.refused_recipients = self.counts.refused_recipients.saturating_add(1);
+            }
+            Owed::Rcpt => {}
             Owed::Data if yes => {
                 let body = Body::new(self.config.line_ends, self.config.limits.message_size);
                 self.state.data_begun(body);
@@ -138,7 +142,11 @@ impl ServerSession {
                 self.owed = Owed::RejectedMessage { left: left - count };
             }
             Owed::EndOfChunk => self.state.chunk_ended(yes),
-            Owed::EndOfData { .. } | Owed::RejectedMessage { .. } => self.state.message_ended(),
+            Owed::EndOfData { .. } => {
+                self.counts.idle_commands = 0;
+                self.state.message_ended();
+            }
+            Owed::RejectedMessage { .. } => self.state.message_ended(),
             Owed::Rset if yes => self.state.reset(),
             Owed::Quit => self.state.closed(),
             Owed::Xclient(xclient) if yes => {
@@ -151,6 +159,14 @@ impl ServerSession {
                 self.forwarded = Some(Box::new(xforward.over(known)));
             }
             Owed::Authenticated(identity) => self.state.auth_ended(yes.then_some(identity)),
+            // A host that says no in its own words has refused a login all the same (attack row A11).
+            Owed::Credential if reply.class() == ReplyClass::PermanentNegative => {
+                self.counts.rejected_logins = self.counts.rejected_logins.saturating_add(1);
+                match self.counts.rejected_logins >= self.config.limits.failed_logins {
+                    true => self.state.closed(),
+                    false => self.state.auth_ended(None),
+                }
+            }
             Owed::Challenge(_) | Owed::Credential | Owed::LoginFailed => self.state.auth_ended(None),
             Owed::Hello(_)
             | Owed::StartTls

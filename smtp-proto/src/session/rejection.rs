@@ -74,6 +74,8 @@ pub enum RejectionReason {
     TooManyRecipients,
     /// One message too many on this connection: 421.
     TooManyMessages,
+    /// One more command that brings no message nearer: 421.
+    TooManyIdleCommands,
     /// A peer that has guessed at too many recipients: 421.
     TooManyRefusedRecipients,
     /// A message with a CR or LF that stands alone, under [`LineEndPolicy::Reject`]: 550 (attack row S3).
@@ -172,6 +174,9 @@ impl Rejection {
             Reason::MessageTooBig => Reply::of(552, Status::permanent(3, 4), "message too big"),
             Reason::TooManyRecipients => Reply::of(452, Status::transient(5, 3), "too many recipients"),
             Reason::TooManyMessages => Reply::of(421, Status::transient(7, 0), "too many messages, connect again"),
+            Reason::TooManyIdleCommands => {
+                Reply::of(421, Status::transient(7, 0), "many commands and no message, closing connection")
+            }
             Reason::TooManyRefusedRecipients => {
                 Reply::of(421, Status::transient(7, 0), "too many unknown recipients, closing connection")
             }
@@ -189,6 +194,7 @@ impl Rejection {
             Reason::MessageTooBig
             | Reason::TooManyRecipients
             | Reason::TooManyMessages
+            | Reason::TooManyIdleCommands
             | Reason::TooManyRefusedRecipients
             | Reason::NonAsciiAddress
             | Reason::BareLineEnd
