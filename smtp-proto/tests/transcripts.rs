@@ -95,6 +95,9 @@ impl Story {
                     };
                 }
             }
+            "refuse-greeting" => {
+                host.refuse_greeting = Some(Reply::parse(format!("{value}\r\n").as_bytes()).unwrap());
+            }
             "refuse-data" => host.refuse_data = Some(Reply::parse(format!("{value}\r\n").as_bytes()).unwrap()),
             "binary" => config.dialect.extensions.binary_mime = true,
             "no-tls" => host.has_tls = false,

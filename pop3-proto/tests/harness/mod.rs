@@ -247,6 +247,14 @@ impl io::Write for LogWriter {
 
 pub fn captured_log() -> Log {
     let text = Arc::new(Mutex::new(Vec::new()));
+    // Somebody has to listen everywhere: a line that a thread beside this one comes to first, with nobody listening, would be
+    // switched off for all.
+    static LISTENED: std::sync::Once = std::sync::Once::new();
+    LISTENED.call_once(|| {
+        let nobody =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(std::io::sink).finish();
+        tracing::subscriber::set_global_default(nobody).unwrap();
+    });
     let writer = Arc::clone(&text);
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
