@@ -166,6 +166,7 @@
 //! | 3030 | CHUNKING, and BINARYMIME where it is switched on | 2, 3 | `command::bdat`, `session::bdat` | `rfc3030-*.txt`, `bdat-*.txt`, `tests/bdat.rs` |
 //! | 3207 | STARTTLS | 4 | `session`, `server` | `starttls*.txt`, `tests/starttls_injection.rs` |
 //! | 3461 | DSN, the parameters | 4, 5.1, 5.4 | `grammar::xtext`, `command::dsn` | `rfc3461-dsn.txt`, `tests/parameters.rs` |
+//! | 3461, 3464 | DSN: reports of success | 3461 §4.1, §6; 3464 | `server::report` | there, `tests/reports.rs` |
 //! | 3848 | ESMTP and LMTP transmission types | 2 | `server::trace` | there |
 //! | 4865 | FUTURERELEASE, the parameters | 3, 4 | `command::delivery` | `rfc6710-2852-4865-7293.txt` |
 //! | 4954 | AUTH | 3 to 6 | `command::auth`, `command::submitter`, `session::auth` | `rfc4954-*.txt`, `rfc7677-scram.txt`, `tests/logins.rs` |
