@@ -33,9 +33,7 @@ fuzz_target!(|octets: &[u8]| {
                     | CredentialQuery::Token { .. }
                     | CredentialQuery::Certificate { .. }
                     | CredentialQuery::CramMd5 { .. }
-                    | CredentialQuery::Anonymous { .. } => {
-                        CredentialAnswer::Accepted(AccountId::new("ada"))
-                    }
+                    | CredentialQuery::Anonymous { .. } => CredentialAnswer::Accepted(AccountId::new("ada")),
                     _ => CredentialAnswer::Rejected,
                 })
             }
