@@ -1,4 +1,7 @@
 //! The numbers of a running server, for Prometheus: `--metrics ADDRESS:PORT`, and there `/metrics`.
+//!
+//! The exporter makes the page. It could serve it too, but its listener has neither a cap nor a deadline and cannot say
+//! which port it was given; the mail servers' own has all three, and one page needs no more of HTTP than what is here.
 
 use std::net::SocketAddr;
 use std::time::Duration;
