@@ -158,29 +158,29 @@
 //!
 //! | Number | Title | Sections | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
-//! | 1870 | SIZE | all | `command::mail`, `session::data` | `rfc1870-size.txt`, `tests/limits.rs` |
-//! | 2033 | LMTP | all | `session`, `server` | `rfc2033-4.2-lmtp.txt`, `rfc2033-4.3-bdat.txt`, `lmtp-rules.txt`, `tests/server.rs` |
-//! | 2034, 3463 | ENHANCEDSTATUSCODES | all | `grammar::status`, `response` | `response::reply`, every transcript |
-//! | 2852 | DELIVERBY, the parameter | 4 | `command::delivery` | `rfc6710-2852-4865-7293.txt` |
-//! | 2920 | PIPELINING | 3.1, 3.2 but for (5) and (6) | `session` | `rfc2920-pipelining.txt`, every transcript |
+//! | 1870 | SIZE | all | `command::mail`, `session::data` | `rfc1870-*.txt`, `tests/limits.rs` |
+//! | 2033 | LMTP | all | `session`, `server` | `rfc2033-*.txt`, `lmtp-rules.txt`, `tests/server.rs` |
+//! | 2034, 3463 | ENHANCEDSTATUSCODES | all | `grammar::status`, `response` | `response::reply`, `rfc2034-6-codes.txt`, every transcript |
+//! | 2852 | DELIVERBY, the parameter | its grammar | `command::delivery` | `delivery-parameters.txt` |
+//! | 2920 | PIPELINING | 3.1, 3.2 but for (5) and (6) | `session` | `rfc2920-*.txt`, `pipelined-after-refusal.txt`, every transcript |
 //! | 3030 | CHUNKING, and BINARYMIME where it is switched on | 2, 3 | `command::bdat`, `session::bdat` | `rfc3030-*.txt`, `bdat-*.txt`, `tests/bdat.rs` |
-//! | 3207 | STARTTLS | 4 | `session`, `server` | `starttls*.txt`, `tests/starttls_injection.rs` |
-//! | 3461 | DSN, the parameters | 4, 5.1, 5.4 | `grammar::xtext`, `command::dsn` | `rfc3461-dsn.txt`, `tests/parameters.rs` |
+//! | 3207 | STARTTLS | 4 | `session`, `server` | `rfc3207-5-starttls.txt`, `starttls*.txt`, `tests/starttls_injection.rs` |
+//! | 3461 | DSN, the parameters | 4, 5.1, 5.4 | `grammar::xtext`, `command::dsn` | `rfc3461-*.txt`, `tests/parameters.rs` |
 //! | 3461, 3464 | DSN: reports of success | 3461 §4.1, §6; 3464 | `server::report` | there, `tests/reports.rs` |
 //! | 3848 | ESMTP and LMTP transmission types | 2 | `server::trace` | there |
-//! | 4865 | FUTURERELEASE, the parameters | 3, 4 | `command::delivery` | `rfc6710-2852-4865-7293.txt` |
+//! | 4865 | FUTURERELEASE, the parameters | their grammar | `command::delivery` | `delivery-parameters.txt` |
 //! | 4954 | AUTH | 3 to 6 | `command::auth`, `command::submitter`, `session::auth` | `rfc4954-*.txt`, `rfc7677-scram.txt`, `tests/logins.rs` |
-//! | 5321 | Simple Mail Transfer Protocol | 2.3.8, 3.1 to 3.5, 4.1, 4.2, 4.5 | `grammar`, `command`, `response`, `session` | `rfc5321-d*.txt`, `tests/smuggling.rs`, `tests/addresses.rs`, `tests/conversation.rs` |
+//! | 5321 | Simple Mail Transfer Protocol | 2.3.8, 3.1 to 3.5, 4.1, 4.2, 4.5 | `grammar`, `command`, `response`, `session` | `rfc5321-*.txt`, `address-literals.txt`, `queries.txt`, `tests/smuggling.rs`, `tests/addresses.rs`, `tests/conversation.rs` |
 //! | 5321 | (trace information) | 4.4 | `server::trace` | there, `tests/server.rs` |
-//! | 6152 | 8BITMIME | all | `command::mail` | `parameters.txt`, `tests/server.rs` |
-//! | 6409 | submission | 3.1, 4.3, 6.1 | `session`, `server` | `rfc4954-plain.txt`, `tests/server.rs` |
+//! | 6152 | 8BITMIME | all | `command::mail` | `rfc1652-4-8bitmime.txt`, `parameters.txt`, `tests/server.rs` |
+//! | 6409 | submission | 3.1, 4.3, 6.1 | `session`, `server` | `rfc4954-plain.txt`, `submission-without-login.txt`, `tests/server.rs` |
 //! | 6531 | SMTPUTF8 | 3.1 to 3.7, 4.3 | `grammar`, `command`, `server::trace` | `rfc6531-smtputf8.txt`, `tests/addresses.rs` |
 //! | 6533 | (ORCPT of type utf-8) | 3 | `command::dsn` | there |
-//! | 6710 | MT-PRIORITY, the parameter | 3, 5 | `command::delivery` | `rfc6710-2852-4865-7293.txt` |
-//! | 7293 | RRVS, the parameter | 5 | `command::delivery` | `rfc6710-2852-4865-7293.txt` |
+//! | 6710 | MT-PRIORITY, the parameter | 3, 5 | `command::delivery` | `rfc6710-8-priority.txt`, `delivery-parameters.txt` |
+//! | 7293 | RRVS, the parameter | its grammar | `command::delivery` | `delivery-parameters.txt` |
 //! | 8314 | implicit TLS | 3.3 | `server` | `tests/server.rs` |
-//! | 8689 | REQUIRETLS, the parameter | 2, 4.1 but for the field TLS-Required | `command::mail`, `session` | `rfc8689-requiretls.txt` |
-//! | 9422 | LIMITS: RCPTMAX, MAILMAX | 3, 4 | `session` | `rfc9422-limits.txt` |
+//! | 8689 | REQUIRETLS, the parameter | 2, 4.1 but for the field TLS-Required | `command::mail`, `session` | `rfc8689-*.txt` |
+//! | 9422 | LIMITS: RCPTMAX, MAILMAX | the keyword | `session` | `limits.txt` |
 //! | Postfix `XCLIENT_README`, `XFORWARD_README` | XCLIENT and XFORWARD, from peers that the host trusts | all | `command::xclient`, `command::xforward`, `session::trust` | `xclient*.txt`, `xforward.txt`, `tests/trust.rs` |
 //!
 //! RFC 2920 §3.2 (5) and (6) would have the replies to NOOP and some others sent at once; here a whole group of commands

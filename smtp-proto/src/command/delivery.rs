@@ -57,7 +57,7 @@ impl fmt::Display for Priority {
     }
 }
 
-/// What becomes of a message that is not delivered in time (RFC 2852 §4).
+/// What becomes of a message that is not delivered in time (RFC 2852).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ByMode {
@@ -67,7 +67,7 @@ pub enum ByMode {
     Notify,
 }
 
-/// BY (RFC 2852 §4): in how many seconds a message is to be delivered.
+/// BY (RFC 2852): in how many seconds a message is to be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct DeliverBy {
@@ -98,7 +98,7 @@ impl DeliverBy {
             _ => return None,
         };
         let mode = match mode {
-            // RFC 2852 §4: no time that has passed, and none below what the server has said that it can.
+            // RFC 2852: no time that has passed, and none below what the server has said that it can.
             b'R' | b'r' if seconds > 0 && seconds.unsigned_abs() >= minimum => ByMode::Return,
             b'N' | b'n' => ByMode::Notify,
             _ => return None,
@@ -114,7 +114,7 @@ impl fmt::Display for DeliverBy {
     }
 }
 
-/// How long a server holds messages back at most: what EHLO's FUTURERELEASE says (RFC 4865 §3).
+/// How long a server holds messages back at most: what EHLO's FUTURERELEASE says (RFC 4865).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FutureRelease {
@@ -131,7 +131,7 @@ impl FutureRelease {
     }
 }
 
-/// HOLDFOR or HOLDUNTIL (RFC 4865 §4): when a message may go on its way.
+/// HOLDFOR or HOLDUNTIL (RFC 4865): when a message may go on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Hold {
@@ -165,7 +165,7 @@ impl fmt::Display for Hold {
     }
 }
 
-/// What whoever relays a message does where RRVS is not known (RFC 7293 §5).
+/// What whoever relays a message does where RRVS is not known (RFC 7293).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WithoutRrvs {

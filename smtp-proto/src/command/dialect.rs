@@ -81,7 +81,7 @@ impl Extensions {
             (self.dsn, 116),                     // RFC 3461 §5.4, of MAIL: SP RET=FULL SP ENVID= and 100 octets
             (self.dsn, 536),                     // RFC 3461 §5.4, of RCPT: SP NOTIFY= and 28 octets, SP ORCPT= and 500
             (self.mt_priority.is_some(), 15),    // RFC 6710 §3
-            (self.deliver_by.is_some(), 17),     // RFC 2852 §4: SP BY=-999999999;RT
+            (self.deliver_by.is_some(), 17),     // RFC 2852: SP BY=-999999999;RT
             (self.future_release.is_some(), 46), // RFC 4865: SP HOLDUNTIL= and an RFC 3339 date-time
             (self.rrvs, 49),                     // RFC 7293: SP RRVS= and an RFC 3339 date-time, ;C or ;R
         ]

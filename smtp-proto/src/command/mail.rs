@@ -140,7 +140,7 @@ impl Mail {
             "BY" if let Some(minimum) = extensions.deliver_by => {
                 set(&mut self.deliver_by, value.and_then(|value| DeliverBy::parse(value, minimum)))
             }
-            // RFC 4865 §4: one of the two.
+            // RFC 4865: one of the two.
             "HOLDFOR" | "HOLDUNTIL" if extensions.future_release.is_some() && self.hold.is_some() => false,
             "HOLDFOR" if let Some(most) = extensions.future_release => {
                 set(&mut self.hold, value.and_then(|value| Hold::parse_for(value, most)))

@@ -99,7 +99,7 @@ impl Config {
     }
 
     /// RFC 6531 §3.1: SMTPUTF8 is not offered without 8BITMIME. RFC 3030 §3: nor is BINARYMIME, whose value the parameter
-    /// BODY has from it, nor without CHUNKING. RFC 4865 §3: FUTURERELEASE is for submission. RFC 4954 §5: `AUTH=` comes with
+    /// BODY has from it, nor without CHUNKING. RFC 4865: FUTURERELEASE is for submission. RFC 4954 §5: `AUTH=` comes with
     /// AUTH.
     pub(crate) fn consistent(mut self: Arc<Self>) -> Arc<Self> {
         let mut extensions = self.dialect.extensions;

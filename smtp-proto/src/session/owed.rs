@@ -249,7 +249,7 @@ impl ServerSession {
         lines
     }
 
-    /// RFC 9422 §3: what holds for this client at this moment, from where it is enforced. A client that has to log in first
+    /// RFC 9422: what holds for this client at this moment, from where it is enforced. A client that has to log in first
     /// is told of no number of messages, for none holds once it has.
     fn limits_line(&self) -> String {
         let limits = &self.config.limits;

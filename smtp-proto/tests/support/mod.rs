@@ -37,6 +37,8 @@ pub struct Host {
     pub recipients: Vec<String>,
     /// Taken at RCPT, refused at the end of the message.
     pub over_quota: Vec<String>,
+    /// Refused at RCPT, each with a reply of its own.
+    pub refused: Vec<(String, Reply)>,
     pub users: Vec<(String, String)>,
     pub has_tls: bool,
     pub greeting: Option<String>,
@@ -82,7 +84,9 @@ impl Host {
             }
             Event::Rcpt(rcpt) => {
                 let path = rcpt.path.to_string();
-                if self.recipients.contains(&path) || self.over_quota.contains(&path) {
+                if let Some((_, reply)) = self.refused.iter().find(|(refused, _)| *refused == path) {
+                    rcpt.refuse(reply.clone())
+                } else if self.recipients.contains(&path) || self.over_quota.contains(&path) {
                     self.current.1.push(path);
                     rcpt.accept()
                 } else {
