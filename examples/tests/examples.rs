@@ -24,13 +24,14 @@ impl Example {
         // Cargo builds a package's examples before its tests, into the folder beside theirs.
         let test = std::env::current_exe().unwrap();
         let program = test.parent().unwrap().parent().unwrap().join("examples").join(name);
-        let mut child = Command::new(program)
+        let mut child = Command::new(&program)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            // With `--test` alone Cargo builds no examples.
+            .unwrap_or_else(|error| panic!("{}: {error}; build it with `cargo build --examples`", program.display()));
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Self { child, stdout, stderr }
