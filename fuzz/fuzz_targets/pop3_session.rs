@@ -7,9 +7,9 @@ use bytes::{Bytes, BytesMut};
 use libfuzzer_sys::fuzz_target;
 use mail_wire::sasl::{Mechanism, SaslConfig};
 use mail_wire::{AccountId, CredentialAnswer, Secret};
-use pop3_proto::session::{Answer, Config, Event, Maildrop, ServerSession};
+use pop3_proto::session::{Answer, Config, Event, Maildrop, ServerSession, Utf8Support};
 
-const MESSAGE: &[u8] = b"Subject: hello\r\n\r\n.\r\n..\r\nbye\r\n";
+const MESSAGE: &[u8] = b"Subject: \xc3\xa4\r\n\r\n.\r\n..\r\n\xc3\xa4\r\n";
 
 fn converse(config: &Arc<Config>, octets: &[u8], cut: usize) -> (BytesMut, Vec<u32>) {
     let mut session = ServerSession::new(Arc::clone(config));
@@ -46,9 +46,14 @@ fn converse(config: &Arc<Config>, octets: &[u8], cut: usize) -> (BytesMut, Vec<u
 
 fuzz_target!(|octets: &[u8]| {
     let Some((&first, octets)) = octets.split_first() else { return };
-    let config = Config::new("mail.example.org", Arc::new(SaslConfig::new(Secret::new([7; 32]))))
+    let support = [Utf8Support::Off, Utf8Support::AsIs, Utf8Support::Substitute, Utf8Support::Refuse];
+    let mut config = Config::new("mail.example.org", Arc::new(SaslConfig::new(Secret::new([7; 32]))))
         .with_mechanisms([Mechanism::Plain, Mechanism::Login])
-        .with_insecure_login(true);
+        .with_insecure_login(true)
+        .with_utf8(support[usize::from(first % 4)]);
+    if first & 8 != 0 {
+        config = config.with_apop_timestamps(|| String::from("<1@mail.example.org>"));
+    }
     let config = Arc::new(config);
     assert_eq!(converse(&config, octets, usize::from(first / 16) + 1), converse(&config, octets, usize::MAX));
 });

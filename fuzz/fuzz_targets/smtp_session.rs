@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use mail_wire::sasl::{Identity, Mechanism, SaslConfig};
 use mail_wire::{AccountId, CredentialAnswer, Secret};
-use smtp_proto::command::Told;
+use smtp_proto::command::{FutureRelease, PriorityProfile, Told};
 use smtp_proto::session::{Answer, Config, Event, Protocol, ServerSession, Trust};
 
 /// What was said, and what was taken as messages.
@@ -49,7 +49,15 @@ fuzz_target!(|octets: &[u8]| {
     config.mechanisms = vec![Mechanism::Plain, Mechanism::Login];
     config.sasl = Arc::new(SaslConfig::new(Secret::new([7; 32])));
     config.limits.message_size = 1000;
-    config.dialect.extensions.binary_mime = first & 4 == 0;
+    if first & 4 == 0 {
+        let extensions = &mut config.dialect.extensions;
+        extensions.binary_mime = true;
+        extensions.dsn = true;
+        extensions.mt_priority = Some(PriorityProfile::Mixer);
+        extensions.deliver_by = Some(0);
+        extensions.future_release = "2030-01-01T00:00:00Z".parse().ok().map(|until| FutureRelease::new(3600, until));
+        extensions.rrvs = true;
+    }
     let config = Arc::new(config);
     let trust = if first & 8 == 0 { Trust::none() } else { Trust::none().with_xclient().with_xforward().with_login() };
     let cut = usize::from(first / 16) + 1;
