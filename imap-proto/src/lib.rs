@@ -13,6 +13,9 @@
 //! | --- | --- | --- |
 //! | 5530 | response codes | [`response::code`] |
 
+pub mod command;
+pub mod grammar;
+pub mod limits;
 pub mod response;
 #[cfg(feature = "server")]
 pub mod server;

@@ -30,6 +30,22 @@ pub enum RefusalCode {
     NonExistent,
     /// The message is larger than the server takes (RFC 7889 §5.1, RFC 4469 §5).
     TooBig,
+    /// The name or the password is wrong.
+    AuthenticationFailed,
+    /// The credentials are right, and may not be used for this identity.
+    AuthorizationFailed,
+    /// The password has expired.
+    Expired,
+    /// Not without TLS.
+    PrivacyRequired,
+    /// Somebody in charge has to be asked.
+    ContactAdmin,
+    /// The client does something that it should not.
+    ClientBug,
+    /// A mailbox with children cannot be deleted (RFC 9051 §7.1).
+    HasChildren,
+    /// A mailbox for that special use cannot be made (RFC 6154 §6).
+    UseAttr,
 }
 
 impl RefusalCode {
@@ -48,6 +64,14 @@ impl RefusalCode {
             Self::AlreadyExists => "ALREADYEXISTS",
             Self::NonExistent => "NONEXISTENT",
             Self::TooBig => "TOOBIG",
+            Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
+            Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
+            Self::Expired => "EXPIRED",
+            Self::PrivacyRequired => "PRIVACYREQUIRED",
+            Self::ContactAdmin => "CONTACTADMIN",
+            Self::ClientBug => "CLIENTBUG",
+            Self::HasChildren => "HASCHILDREN",
+            Self::UseAttr => "USEATTR",
         }
     }
 }

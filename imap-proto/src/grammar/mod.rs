@@ -1,0 +1,27 @@
+//! The words that commands and responses are made of (RFC 9051 §9), read from complete slices.
+
+mod date;
+mod mailbox;
+mod sequence_set;
+mod tag;
+
+pub use date::Date;
+pub use mailbox::Mailbox;
+pub use sequence_set::{MessageSet, Numbering, SeqBound, SequenceSet};
+pub use tag::Tag;
+
+/// What both sides have agreed to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub struct Dialect {
+    /// The client has enabled IMAP4rev2 or UTF8=ACCEPT: names of mailboxes and quoted strings are UTF-8 (RFC 9051 §5.1,
+    /// RFC 6855 §3). Before that names are modified UTF-7 and quoted strings have seven bits.
+    pub utf8: bool,
+}
+
+impl Dialect {
+    /// That of a client that has enabled nothing.
+    pub const ASCII: Self = Self { utf8: false };
+    /// That of a client that has enabled IMAP4rev2 or UTF8=ACCEPT.
+    pub const UTF8: Self = Self { utf8: true };
+}
