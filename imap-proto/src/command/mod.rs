@@ -3,6 +3,7 @@
 //! A command comes as one slice: its line, its literals where they stand, and what follows them, without the last CRLF.
 
 mod append;
+mod error;
 mod fetch;
 mod list;
 mod login;
@@ -11,6 +12,7 @@ mod messages;
 mod search;
 
 pub use append::{AppendHead, MessageLiteral};
+pub use error::{CommandError, CommandErrorKind};
 pub use fetch::{Fetch, FetchAttribute, Partial, Section, SectionText};
 pub use list::{List, ListReturn, ListSelect, Lsub};
 pub use login::{Authenticate, IdField, Login};
