@@ -14,6 +14,7 @@
 //! | 5530 | response codes | [`response::code`] |
 
 pub mod command;
+pub mod frame;
 pub mod grammar;
 pub mod limits;
 pub mod response;
