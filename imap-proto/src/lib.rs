@@ -14,9 +14,13 @@
 //! | 5530 | response codes | [`response::code`] |
 
 pub mod command;
+pub mod error;
 pub mod frame;
 pub mod grammar;
 pub mod limits;
 pub mod response;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod session;
+
+pub use session::{Answer, Event, ServerSession};

@@ -2,6 +2,7 @@
 
 use mailstore_traits::{Flags, Timestamp};
 
+use crate::frame::LiteralHead;
 use crate::grammar::{Mailbox, Tag};
 
 /// An APPEND before its message.
@@ -17,21 +18,12 @@ pub struct AppendHead {
     /// Its INTERNALDATE; now if none was given.
     pub date: Option<Timestamp>,
     /// The message that follows.
-    pub literal: MessageLiteral,
+    pub literal: LiteralHead,
 }
 
 impl AppendHead {
     /// A message of that size for that mailbox, without flags or date.
-    pub fn new(tag: Tag, mailbox: Mailbox, literal: MessageLiteral) -> Self {
+    pub fn new(tag: Tag, mailbox: Mailbox, literal: LiteralHead) -> Self {
         Self { tag, mailbox, flags: Flags::new(), date: None, literal }
     }
-}
-
-/// What stands in the braces before a literal (RFC 9051 §4.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct MessageLiteral {
-    /// How many octets follow.
-    pub octets: u64,
-    /// Whether the client waits for a continuation before it sends them; with `{n+}` it does not (RFC 7888 §4).
-    pub waits: bool,
 }

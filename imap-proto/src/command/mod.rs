@@ -9,9 +9,10 @@ mod list;
 mod login;
 mod mailbox;
 mod messages;
+mod parse;
 mod search;
 
-pub use append::{AppendHead, MessageLiteral};
+pub use append::AppendHead;
 pub use error::{CommandError, CommandErrorKind};
 pub use fetch::{Fetch, FetchAttribute, Partial, Section, SectionText};
 pub use list::{List, ListReturn, ListSelect, Lsub};

@@ -1,10 +1,13 @@
 //! OK, NO, BAD, PREAUTH and BYE (RFC 9051 §7.1).
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
+use bytes::BytesMut;
 use mailstore_traits::{Flags, ModSeq, Uid, UidSet, UidValidity};
 
 use super::code::RefusalCode;
+use crate::grammar::Tag;
 
 /// What kind of status response it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,5 +120,76 @@ impl Status {
     pub fn with_code(mut self, code: Code) -> Self {
         self.code = Some(code);
         self
+    }
+}
+
+impl StatusKind {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::No => "NO",
+            Self::Bad => "BAD",
+            Self::PreAuth => "PREAUTH",
+            Self::Bye => "BYE",
+        }
+    }
+}
+
+impl Status {
+    /// Writes it as the answer to the command with that tag, or untagged, with its CRLF.
+    pub fn encode(&self, tag: Option<&Tag>, out: &mut BytesMut) {
+        out.extend_from_slice(tag.map_or("*", Tag::as_str).as_bytes());
+        out.extend_from_slice(b" ");
+        out.extend_from_slice(self.kind.as_str().as_bytes());
+        out.extend_from_slice(b" ");
+        if let Some(code) = &self.code {
+            out.extend_from_slice(b"[");
+            code.encode(out);
+            out.extend_from_slice(b"] ");
+        }
+        out.extend_from_slice(self.text.as_str().as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+impl Code {
+    /// Writes what stands between the brackets.
+    pub fn encode(&self, out: &mut BytesMut) {
+        // Writing into a buffer does not fail.
+        let _ = match self {
+            Self::Refusal(code) => write!(out, "{code}"),
+            Self::Alert => write!(out, "ALERT"),
+            Self::BadCharset(charsets) if charsets.is_empty() => write!(out, "BADCHARSET"),
+            Self::BadCharset(charsets) => write!(out, "BADCHARSET ({})", charsets.join(" ")),
+            Self::Capability(names) => write!(out, "CAPABILITY {}", names.join(" ")),
+            Self::Closed => write!(out, "CLOSED"),
+            Self::Parse => write!(out, "PARSE"),
+            Self::PermanentFlags(flags, new) => {
+                let mut words: Vec<&str> = flags.iter().map(mailstore_traits::Flag::as_str).collect();
+                words.extend(new.then_some("\\*"));
+                write!(out, "PERMANENTFLAGS ({})", words.join(" "))
+            }
+            Self::ReadOnly => write!(out, "READ-ONLY"),
+            Self::ReadWrite => write!(out, "READ-WRITE"),
+            Self::TryCreate => write!(out, "TRYCREATE"),
+            Self::UidNext(uid) => write!(out, "UIDNEXT {}", uid.value()),
+            Self::UidNotSticky => write!(out, "UIDNOTSTICKY"),
+            Self::UidValidity(validity) => write!(out, "UIDVALIDITY {}", validity.value()),
+            Self::Unseen(number) => write!(out, "UNSEEN {number}"),
+            Self::AppendUid(validity, uids) => write!(out, "APPENDUID {} {uids}", validity.value()),
+            Self::CopyUid(validity, from, to) => write!(out, "COPYUID {} {from} {to}", validity.value()),
+            Self::HighestModSeq(modseq) => write!(out, "HIGHESTMODSEQ {}", modseq.value()),
+            Self::NoModSeq => write!(out, "NOMODSEQ"),
+            Self::Modified(ranges) => {
+                let one =
+                    |&(from, to): &(u32, u32)| if from == to { format!("{from}") } else { format!("{from}:{to}") };
+                write!(out, "MODIFIED {}", ranges.iter().map(one).collect::<Vec<_>>().join(","))
+            }
+            Self::NotSaved => write!(out, "NOTSAVED"),
+            Self::UnknownCte => write!(out, "UNKNOWN-CTE"),
+            Self::Other(name, None) => write!(out, "{name}"),
+            Self::Other(name, Some(rest)) => write!(out, "{name} {rest}"),
+        };
     }
 }
