@@ -49,6 +49,33 @@ impl Date {
     }
 }
 
+/// The year, the month and the day that are so many days from 1970-01-01.
+pub(crate) fn civil(days: i64) -> (i64, u8, u8) {
+    let days = days.saturating_add(719_468);
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    // Months from March on.
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let year = year + era.saturating_mul(400) + i64::from(month >= 10);
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year, u8::try_from(month).unwrap_or(1), u8::try_from(day).unwrap_or(1))
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// The month's name; `Jan` for what is none.
+pub(crate) fn month_name(month: u8) -> &'static str {
+    usize::from(month).checked_sub(1).and_then(|at| MONTHS.get(at)).copied().unwrap_or("Jan")
+}
+
+/// The month of that name, in any case of letters.
+pub(crate) fn month_of(name: &[u8]) -> Option<u8> {
+    let at = MONTHS.iter().position(|month| month.as_bytes().eq_ignore_ascii_case(name))?;
+    u8::try_from(at + 1).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +86,7 @@ mod tests {
             [(1970, 1, 1, 0), (1969, 12, 31, -1), (2000, 2, 29, 11_016), (2026, 11, 23, 20_780), (1, 1, 1, -719_162)]
         {
             assert_eq!(Date::new(year, month, day).unwrap().days_since_epoch(), days, "{year}-{month}-{day}");
+            assert_eq!(civil(days), (i64::from(year), month, day));
         }
     }
 

@@ -4,9 +4,11 @@ mod date;
 mod mailbox;
 mod sequence_set;
 mod tag;
+pub mod utf7;
 
 pub use date::Date;
-pub use mailbox::Mailbox;
+pub(crate) use date::{civil, month_name, month_of};
+pub use mailbox::{InvalidEncoding, Mailbox};
 pub use sequence_set::{MessageSet, Numbering, SeqBound, SequenceSet};
 pub use tag::Tag;
 

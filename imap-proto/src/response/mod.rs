@@ -2,5 +2,6 @@
 
 pub mod code;
 mod status;
+pub mod write;
 
 pub use status::{Code, Status, StatusKind, Text};
