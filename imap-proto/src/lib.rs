@@ -18,6 +18,7 @@ pub mod error;
 pub mod frame;
 pub mod grammar;
 pub mod limits;
+pub mod list;
 pub mod response;
 #[cfg(feature = "server")]
 pub mod server;
