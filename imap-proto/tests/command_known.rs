@@ -1,5 +1,7 @@
 //! Commands as the RFCs write them, read and written again: the one form in which this crate writes them is beside each.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "it is a test")]
+
 use imap_proto::command::{Command, CommandErrorKind, Literals};
 use imap_proto::grammar::Dialect;
 use imap_proto::limits::Limits;

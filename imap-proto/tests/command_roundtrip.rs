@@ -1,5 +1,7 @@
 //! Whatever command is written is read as the same one, and no octets make the parser panic.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "it is a test")]
+
 use std::num::NonZeroU32;
 
 use imap_proto::command::*;
@@ -19,7 +21,7 @@ fn bound() -> impl Strategy<Value = SeqBound> {
 fn set() -> impl Strategy<Value = MessageSet> {
     let ranges = prop::collection::vec((bound(), bound()), 1..5);
     prop_oneof![
-        9 => ranges.prop_map(|ranges| MessageSet::Set(SequenceSet::new(ranges).unwrap())),
+        9 => ranges.prop_map(|ranges| MessageSet::Set(SequenceSet::new(ranges).expect("a keyword"))),
         1 => Just(MessageSet::Saved),
     ]
 }
@@ -35,7 +37,7 @@ fn name() -> impl Strategy<Value = Mailbox> {
 fn flags() -> impl Strategy<Value = Flags> {
     let flag = prop_oneof![
         prop::sample::select(SystemFlag::ALL.to_vec()).prop_map(Flag::System),
-        "[a-z$][a-z0-9$]{0,5}".prop_map(|word: String| Flag::Keyword(Keyword::new(word).unwrap())),
+        "[a-z$][a-z0-9$]{0,5}".prop_map(|word: String| Flag::Keyword(Keyword::new(word).expect("a keyword"))),
     ];
     prop::collection::vec(flag, 0..4).prop_map(|flags| flags.into_iter().collect())
 }
@@ -54,8 +56,8 @@ fn key() -> impl Strategy<Value = SearchKey> {
         prop::sample::select(vec![SearchKey::All, SearchKey::New, SearchKey::Old, SearchKey::Recent]),
         flag().prop_map(SearchKey::Has),
         flag().prop_map(SearchKey::HasNot),
-        "[a-z]{1,5}".prop_map(|word: String| SearchKey::Keyword(Keyword::new(word).unwrap())),
-        "[a-z]{1,5}".prop_map(|word: String| SearchKey::Unkeyword(Keyword::new(word).unwrap())),
+        "[a-z]{1,5}".prop_map(|word: String| SearchKey::Keyword(Keyword::new(word).expect("a keyword"))),
+        "[a-z]{1,5}".prop_map(|word: String| SearchKey::Unkeyword(Keyword::new(word).expect("a keyword"))),
         octets().prop_map(SearchKey::Bcc),
         octets().prop_map(SearchKey::Cc),
         octets().prop_map(SearchKey::From),
