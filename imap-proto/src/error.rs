@@ -62,7 +62,10 @@ pub enum Rejection {
 impl Rejection {
     /// Whether it counts against [`Limits::errors`](crate::limits::Limits::errors) (attack row C5).
     pub(crate) const fn counts(self) -> bool {
-        !matches!(self, Self::InsecureLogin | Self::UnknownMechanism | Self::NoLogin)
+        !matches!(
+            self,
+            Self::InsecureLogin | Self::UnknownMechanism | Self::NoLogin | Self::Syntax(CommandErrorKind::MailboxName)
+        )
     }
 
     /// Whether the session ends with the answer.
@@ -73,6 +76,10 @@ impl Rejection {
     /// The response that the RFCs have for it.
     pub fn default_answer(self) -> Status {
         let (kind, code, text) = match self {
+            // Nothing is wrong with the command: no mailbox can have that name.
+            Self::Syntax(CommandErrorKind::MailboxName) => {
+                (StatusKind::No, Some(RefusalCode::Cannot), Text::literal("No mailbox can have that name"))
+            }
             Self::Syntax(kind) => (StatusKind::Bad, None, Text::lossy(&sentence(&kind.to_string()))),
             Self::Line(LineFault::TooLong) => {
                 (StatusKind::Bad, Some(RefusalCode::TooBig), Text::literal("Line too long"))

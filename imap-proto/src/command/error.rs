@@ -45,6 +45,9 @@ pub enum CommandErrorKind {
     /// Too many items in a list or a set (attack rows M7, M8).
     #[error("too many items")]
     TooMany,
+    /// NUL in a literal (RFC 9051 §9, CHAR8).
+    #[error("expected no NUL in a literal")]
+    Nul,
     /// A mailbox name that cannot be (attack rows P1, P2, P3).
     #[error("invalid mailbox name")]
     MailboxName,

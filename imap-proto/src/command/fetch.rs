@@ -2,6 +2,16 @@
 
 use std::num::NonZeroU32;
 
+use nom::Parser;
+use nom::character::complete::char as one;
+use nom::sequence::{delimited, preceded, separated_pair, terminated};
+
+use super::CommandErrorKind;
+use super::encode::Writer;
+use super::parse::Context;
+use crate::grammar::read::{
+    Parsed, astring, close, expected, list, message_set, named, number64, nz_number, open, space, word, wrong,
+};
 use crate::grammar::{MessageSet, Numbering};
 
 /// FETCH and UID FETCH.
@@ -124,4 +134,274 @@ pub struct Partial {
     pub start: u64,
     /// How many at the most; at least one.
     pub count: u64,
+}
+
+impl Fetch {
+    pub(super) fn read<'a>(input: &'a [u8], numbering: Numbering, with: Context<'_>) -> Parsed<'a, Self> {
+        let set = |input| message_set(input, with.limits.sequence_set_items);
+        let (input, messages) = terminated(set, space).parse(input)?;
+        let one_attribute = |input| FetchAttribute::read(input, with);
+        let (input, attributes) = match input {
+            [b'(', ..] => list(with.limits.list_items, "a fetch attribute", one_attribute)(input)?,
+            _ => match macro_of(input) {
+                Some((input, attributes)) => (input, attributes.to_vec()),
+                None => {
+                    let (input, attribute) = one_attribute(input)?;
+                    (input, vec![attribute])
+                }
+            },
+        };
+        let modifier = delimited((space, open, word("CHANGEDSINCE"), space), number64, close);
+        let (input, changed_since) = match input {
+            [b' ', ..] => modifier.map(Some).parse(input)?,
+            _ => (input, None),
+        };
+        Ok((input, Self { numbering, messages, attributes, changed_since }))
+    }
+
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.text(if self.numbering == Numbering::Uid { "UID FETCH " } else { "FETCH " });
+        to.messages(&self.messages);
+        to.text(" (");
+        to.spaced(&self.attributes, |to, attribute| attribute.write(to));
+        to.text(")");
+        if let Some(modseq) = self.changed_since {
+            to.text(" (CHANGEDSINCE ");
+            to.number(modseq);
+            to.text(")");
+        }
+    }
+}
+
+const FULL: [FetchAttribute; 5] = [
+    FetchAttribute::Flags,
+    FetchAttribute::InternalDate,
+    FetchAttribute::Rfc822Size,
+    FetchAttribute::Envelope,
+    FetchAttribute::Body,
+];
+
+/// ALL, FULL and FAST (RFC 9051 §6.4.5): each has the other's beginning.
+fn macro_of(input: &[u8]) -> Option<(&[u8], &'static [FetchAttribute])> {
+    let macros: [(&'static str, usize); 3] = [("ALL", 4), ("FULL", 5), ("FAST", 3)];
+    macros.into_iter().find_map(|(name, count)| {
+        let (rest, ()) = word(name)(input).ok()?;
+        matches!(rest, [] | [b' ', ..]).then_some((rest, FULL.get(..count).unwrap_or_default()))
+    })
+}
+
+impl FetchAttribute {
+    fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
+        let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'.';
+        let end = input.iter().position(|octet| !is_name(octet)).unwrap_or(input.len());
+        let (name, rest) = input.split_at(end);
+        let mut upper = [0u8; 16];
+        let Some(slot) = upper.get_mut(..name.len()) else { return expected("a fetch attribute") };
+        slot.copy_from_slice(name);
+        slot.make_ascii_uppercase();
+        let has_section = matches!(rest, [b'[', ..]);
+        let plain = match &*slot {
+            b"ENVELOPE" => Self::Envelope,
+            b"FLAGS" => Self::Flags,
+            b"INTERNALDATE" => Self::InternalDate,
+            b"RFC822" => Self::Rfc822 { peek: false },
+            b"RFC822.PEEK" => Self::Rfc822 { peek: true },
+            b"RFC822.HEADER" => Self::Rfc822Header,
+            b"RFC822.SIZE" => Self::Rfc822Size,
+            b"RFC822.TEXT" => Self::Rfc822Text { peek: false },
+            b"RFC822.TEXT.PEEK" => Self::Rfc822Text { peek: true },
+            b"BODY" | b"BODY.PEEK" if has_section => {
+                let (rest, section) = Section::read(rest, with)?;
+                let (rest, partial) = Partial::read(rest)?;
+                return Ok((rest, Self::Section { peek: name.len() > 4, section, partial }));
+            }
+            b"BODY" => Self::Body,
+            b"BODYSTRUCTURE" => Self::BodyStructure,
+            b"UID" => Self::Uid,
+            b"MODSEQ" => Self::ModSeq,
+            b"BINARY" | b"BINARY.PEEK" if has_section => {
+                let (rest, part) = delimited(one('['), |input| part(input, with), one(']')).parse(rest)?;
+                let (rest, partial) = Partial::read(rest)?;
+                return Ok((rest, Self::Binary { peek: name.len() > 6, part, partial }));
+            }
+            b"BINARY.SIZE" if has_section => {
+                let (rest, part) = delimited(one('['), |input| part(input, with), one(']')).parse(rest)?;
+                return Ok((rest, Self::BinarySize { part }));
+            }
+            _ => return expected("a fetch attribute"),
+        };
+        Ok((rest, plain))
+    }
+
+    fn write(&self, to: &mut Writer) {
+        let text = match self {
+            Self::Envelope => "ENVELOPE",
+            Self::Flags => "FLAGS",
+            Self::InternalDate => "INTERNALDATE",
+            Self::Rfc822 { peek: false } => "RFC822",
+            Self::Rfc822 { peek: true } => "RFC822.PEEK",
+            Self::Rfc822Header => "RFC822.HEADER",
+            Self::Rfc822Size => "RFC822.SIZE",
+            Self::Rfc822Text { peek: false } => "RFC822.TEXT",
+            Self::Rfc822Text { peek: true } => "RFC822.TEXT.PEEK",
+            Self::Body => "BODY",
+            Self::BodyStructure => "BODYSTRUCTURE",
+            Self::Uid => "UID",
+            Self::ModSeq => "MODSEQ",
+            Self::Section { peek, .. } => {
+                if *peek {
+                    "BODY.PEEK["
+                } else {
+                    "BODY["
+                }
+            }
+            Self::Binary { peek, .. } => {
+                if *peek {
+                    "BINARY.PEEK["
+                } else {
+                    "BINARY["
+                }
+            }
+            Self::BinarySize { .. } => "BINARY.SIZE[",
+        };
+        to.text(text);
+        match self {
+            Self::Section { section, partial, .. } => {
+                section.write(to);
+                to.text("]");
+                Partial::write(*partial, to);
+            }
+            Self::Binary { part, partial, .. } => {
+                write_part(part, to);
+                to.text("]");
+                Partial::write(*partial, to);
+            }
+            Self::BinarySize { part } => {
+                write_part(part, to);
+                to.text("]");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `section-part`, or nothing.
+fn part<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<NonZeroU32>> {
+    let mut numbers = Vec::new();
+    let mut input = input;
+    while let [b'0'..=b'9', ..] = input {
+        if numbers.len() >= with.limits.list_items {
+            return wrong(CommandErrorKind::TooDeep);
+        }
+        let (rest, number) = nz_number(input)?;
+        numbers.push(number);
+        // A dot with no number behind it belongs to what follows.
+        input = match rest {
+            [b'.', next @ ..] if matches!(next, [b'0'..=b'9', ..]) => next,
+            _ => return Ok((rest, numbers)),
+        };
+    }
+    Ok((input, numbers))
+}
+
+fn write_part(part: &[NonZeroU32], to: &mut Writer) {
+    for (at, number) in part.iter().enumerate() {
+        if at > 0 {
+            to.text(".");
+        }
+        to.number(u64::from(number.get()));
+    }
+}
+
+impl Section {
+    fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
+        let (input, part) = preceded(one('['), |input| part(input, with)).parse(input)?;
+        let (input, text) = match (input, part.is_empty()) {
+            ([b']', ..], _) => (input, SectionText::Whole),
+            ([b'.', rest @ ..], false) => SectionText::read(rest, true, with)?,
+            (_, true) => SectionText::read(input, false, with)?,
+            _ => return expected("a section"),
+        };
+        let (input, _) = named("a closing bracket", one(']')).parse(input)?;
+        Ok((input, Self { part, text }))
+    }
+
+    fn write(&self, to: &mut Writer) {
+        write_part(&self.part, to);
+        if !self.part.is_empty() && self.text != SectionText::Whole {
+            to.text(".");
+        }
+        let fields = |names: &[Box<str>], to: &mut Writer| {
+            to.text(" (");
+            to.spaced(names, |to, name| to.astring(name.as_bytes()));
+            to.text(")");
+        };
+        match &self.text {
+            SectionText::Whole => {}
+            SectionText::Header => to.text("HEADER"),
+            SectionText::HeaderFields(names) => {
+                to.text("HEADER.FIELDS");
+                fields(names, to);
+            }
+            SectionText::HeaderFieldsNot(names) => {
+                to.text("HEADER.FIELDS.NOT");
+                fields(names, to);
+            }
+            SectionText::Text => to.text("TEXT"),
+            SectionText::Mime => to.text("MIME"),
+        }
+    }
+}
+
+impl SectionText {
+    fn read<'a>(input: &'a [u8], of_part: bool, with: Context<'_>) -> Parsed<'a, Self> {
+        // A field's name has no space, colon or control in it (RFC 5322 §2.2).
+        let name = |input| {
+            let (rest, name) = astring(input, with.dialect)?;
+            match std::str::from_utf8(&name) {
+                Ok(name) if !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic() && octet != b':') => {
+                    Ok((rest, Box::from(name)))
+                }
+                _ => expected("the name of a header field"),
+            }
+        };
+        let mut names = preceded(space, list(with.limits.list_items, "the name of a header field", name));
+        if let Ok((rest, ())) = word("HEADER.FIELDS.NOT")(input) {
+            return names.parse(rest).map(|(rest, names)| (rest, Self::HeaderFieldsNot(names)));
+        }
+        if let Ok((rest, ())) = word("HEADER.FIELDS")(input) {
+            return names.parse(rest).map(|(rest, names)| (rest, Self::HeaderFields(names)));
+        }
+        for (text, it) in [("HEADER", Self::Header), ("TEXT", Self::Text), ("MIME", Self::Mime)] {
+            if let Ok((rest, ())) = word(text)(input)
+                && (of_part || it != Self::Mime)
+            {
+                return Ok((rest, it));
+            }
+        }
+        expected("a section")
+    }
+}
+
+impl Partial {
+    fn read(input: &[u8]) -> Parsed<'_, Option<Self>> {
+        let [b'<', ..] = input else { return Ok((input, None)) };
+        let count = |input| match number64(input) {
+            Ok((_, 0)) => expected("a count that is not 0"),
+            other => other,
+        };
+        let pair = delimited(one('<'), separated_pair(number64, one('.'), count), one('>'));
+        let (input, (start, count)) = named("a partial such as <0.1024>", pair).parse(input)?;
+        Ok((input, Some(Self { start, count })))
+    }
+
+    fn write(partial: Option<Self>, to: &mut Writer) {
+        if let Some(partial) = partial {
+            to.text("<");
+            to.number(partial.start);
+            to.text(".");
+            to.number(partial.count);
+            to.text(">");
+        }
+    }
 }

@@ -1,6 +1,12 @@
 //! LIST with all its options, and LSUB.
 
-use super::StatusItem;
+use nom::Parser;
+use nom::sequence::{preceded, separated_pair};
+
+use super::encode::Writer;
+use super::parse::Context;
+use super::{CommandErrorKind, StatusItem};
+use crate::grammar::read::{Parsed, atom, list, list_mailbox, mailbox, open, space, word, wrong};
 
 /// LIST (RFC 9051 §6.3.9, RFC 5258).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,4 +71,166 @@ pub struct Lsub {
     pub reference: String,
     /// The pattern, decoded to Unicode.
     pub pattern: String,
+}
+
+impl List {
+    pub(super) fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
+        let (input, select) = match input {
+            [b'(', ..] => {
+                let (input, select) = ListSelect::read(input, with)?;
+                (space(input)?.0, Some(select))
+            }
+            _ => (input, None),
+        };
+        let (input, reference) = mailbox(input, with.dialect)?;
+        let (input, ()) = space(input)?;
+        let pattern = |input| list_mailbox(input, with.dialect, with.limits.pattern);
+        let (input, patterns, many) = match input {
+            [b'(', ..] => {
+                let (input, patterns) = list(with.limits.list_items, "a pattern", pattern)(input)?;
+                (input, patterns, true)
+            }
+            _ => {
+                let (input, pattern) = pattern(input)?;
+                (input, vec![pattern], false)
+            }
+        };
+        let (input, returns) = match input {
+            [b' ', rest @ ..] => {
+                let (input, returns) =
+                    preceded((word("RETURN"), space), |input| ListReturn::read(input, with)).parse(rest)?;
+                (input, Some(returns))
+            }
+            _ => (input, None),
+        };
+        let reference = reference.as_str().to_owned();
+        if reference.len() > with.limits.pattern {
+            return wrong(CommandErrorKind::TooMany);
+        }
+        Ok((input, Self { select, reference, patterns, many, returns }))
+    }
+
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.text("LIST ");
+        if let Some(select) = &self.select {
+            select.write(to);
+            to.text(" ");
+        }
+        to.pattern(&self.reference);
+        to.text(" ");
+        if self.many {
+            to.text("(");
+        }
+        to.spaced(&self.patterns, |to, pattern| to.pattern(pattern));
+        if self.many {
+            to.text(")");
+        }
+        if let Some(returns) = &self.returns {
+            to.text(" RETURN ");
+            returns.write(to);
+        }
+    }
+}
+
+impl ListSelect {
+    fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
+        let (input, words) = words(input, with)?;
+        let mut select = Self::default();
+        for word in words {
+            let slot = match word {
+                word if word.eq_ignore_ascii_case("SUBSCRIBED") => &mut select.subscribed,
+                word if word.eq_ignore_ascii_case("REMOTE") => &mut select.remote,
+                word if word.eq_ignore_ascii_case("RECURSIVEMATCH") => &mut select.recursive_match,
+                word if word.eq_ignore_ascii_case("SPECIAL-USE") => &mut select.special_use,
+                _ => return wrong(CommandErrorKind::Expected("a selection option")),
+            };
+            *slot = true;
+        }
+        // RFC 5258 §3.1: alone, or with REMOTE alone, it means nothing.
+        if select.recursive_match && !select.subscribed && !select.special_use {
+            return wrong(CommandErrorKind::Expected("another selection option beside RECURSIVEMATCH"));
+        }
+        Ok((input, select))
+    }
+
+    fn write(self, to: &mut Writer) {
+        let words = [
+            (self.subscribed, "SUBSCRIBED"),
+            (self.remote, "REMOTE"),
+            (self.recursive_match, "RECURSIVEMATCH"),
+            (self.special_use, "SPECIAL-USE"),
+        ];
+        to.text("(");
+        to.spaced(words.into_iter().filter(|(is_set, _)| *is_set), |to, (_, word)| to.text(word));
+        to.text(")");
+    }
+}
+
+impl ListReturn {
+    fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
+        let mut returns = Self::default();
+        if let [b'(', b')', rest @ ..] = input {
+            return Ok((rest, returns));
+        }
+        let (mut input, ()) = open(input)?;
+        loop {
+            let (rest, word) = atom(input)?;
+            input = rest;
+            match word {
+                word if word.eq_ignore_ascii_case("SUBSCRIBED") => returns.subscribed = true,
+                word if word.eq_ignore_ascii_case("CHILDREN") => returns.children = true,
+                word if word.eq_ignore_ascii_case("SPECIAL-USE") => returns.special_use = true,
+                word if word.eq_ignore_ascii_case("STATUS") => {
+                    let (rest, items) = preceded(space, |input| StatusItem::read_list(input, with)).parse(input)?;
+                    returns.status = items;
+                    input = rest;
+                }
+                _ => return wrong(CommandErrorKind::Expected("a return option")),
+            }
+            match input {
+                [b')', rest @ ..] => return Ok((rest, returns)),
+                _ => input = space(input)?.0,
+            }
+        }
+    }
+
+    fn write(&self, to: &mut Writer) {
+        let words = [(self.subscribed, "SUBSCRIBED"), (self.children, "CHILDREN"), (self.special_use, "SPECIAL-USE")];
+        to.text("(");
+        to.spaced(words.into_iter().filter(|(is_set, _)| *is_set), |to, (_, word)| to.text(word));
+        if !self.status.is_empty() {
+            let first = !(self.subscribed || self.children || self.special_use);
+            to.text(if first { "STATUS " } else { " STATUS " });
+            StatusItem::write_list(&self.status, to);
+        }
+        to.text(")");
+    }
+}
+
+/// Atoms in parentheses, which may be none.
+fn words<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<&'a str>> {
+    match input {
+        [b'(', b')', rest @ ..] => Ok((rest, Vec::new())),
+        _ => list(with.limits.list_items, "an option", atom)(input),
+    }
+}
+
+impl Lsub {
+    pub(super) fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
+        let pattern = |input| list_mailbox(input, with.dialect, with.limits.pattern);
+        let (input, (reference, pattern)) =
+            separated_pair(|input| mailbox(input, with.dialect), space, pattern).parse(input)?;
+        let reference = reference.as_str().to_owned();
+        if reference.len() > with.limits.pattern {
+            return wrong(CommandErrorKind::TooMany);
+        }
+        Ok((input, Self { reference, pattern }))
+    }
+
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.text("LSUB ");
+        to.pattern(&self.reference);
+        to.text(" ");
+        to.pattern(&self.pattern);
+    }
 }

@@ -2,7 +2,14 @@
 
 use mailstore_traits::SpecialUse;
 
+use nom::Parser;
+use nom::sequence::{delimited, separated_pair, terminated};
+
+use super::CommandErrorKind;
+use super::encode::Writer;
+use super::parse::Context;
 use crate::grammar::Mailbox;
+use crate::grammar::read::{Parsed, atom, close, expected, items, list, mailbox, open, space, word, wrong};
 
 /// SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,5 +112,104 @@ impl StatusItem {
             Self::Size => "SIZE",
             Self::HighestModSeq => "HIGHESTMODSEQ",
         }
+    }
+}
+
+impl Select {
+    pub(super) fn read<'a>(input: &'a [u8], read_only: bool, with: Context<'_>) -> Parsed<'a, Self> {
+        let (input, mailbox) = mailbox(input, with.dialect)?;
+        let (input, parameters) = match input {
+            [b' ', rest @ ..] => list(with.limits.list_items, "a parameter", atom)(rest)?,
+            _ => (input, Vec::new()),
+        };
+        if parameters.iter().any(|parameter| !parameter.eq_ignore_ascii_case("CONDSTORE")) {
+            return wrong(CommandErrorKind::Expected("no parameter but CONDSTORE"));
+        }
+        Ok((input, Self { mailbox, read_only, condstore: !parameters.is_empty() }))
+    }
+
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.text(if self.read_only { "EXAMINE " } else { "SELECT " });
+        to.mailbox(&self.mailbox);
+        to.text(if self.condstore { " (CONDSTORE)" } else { "" });
+    }
+}
+
+impl Create {
+    pub(super) fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
+        let (input, mailbox) = mailbox(input, with.dialect)?;
+        let [b' ', rest @ ..] = input else { return Ok((input, Self::new(mailbox))) };
+        let attribute = |input: &'a [u8]| {
+            let [b'\\', rest @ ..] = input else { return expected("a special use") };
+            atom(rest)
+        };
+        let uses = items(with.limits.list_items, "a special use", attribute);
+        let mut parameters = delimited((open, word("USE"), space, open), uses, (close, close));
+        let (input, uses) = parameters.parse(rest)?;
+        let known = |name: &str| {
+            let is = |one: &SpecialUse| one.as_str().get(1..).is_some_and(|word| word.eq_ignore_ascii_case(name));
+            SpecialUse::ALL.into_iter().find(is)
+        };
+        Ok((input, Self { mailbox, special_uses: uses.into_iter().filter_map(known).collect() }))
+    }
+
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.text("CREATE ");
+        to.mailbox(&self.mailbox);
+        if !self.special_uses.is_empty() {
+            to.text(" (USE (");
+            to.spaced(&self.special_uses, |to, special_use| to.text(special_use.as_str()));
+            to.text("))");
+        }
+    }
+}
+
+impl Rename {
+    pub(super) fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
+        let name = |input| mailbox(input, with.dialect);
+        let (input, (from, to)) = separated_pair(name, space, name).parse(input)?;
+        Ok((input, Self { from, to }))
+    }
+
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.text("RENAME ");
+        to.mailbox(&self.from);
+        to.text(" ");
+        to.mailbox(&self.to);
+    }
+}
+
+impl Status {
+    pub(super) fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
+        let (input, mailbox) = terminated(|input| mailbox(input, with.dialect), space).parse(input)?;
+        let (input, items) = StatusItem::read_list(input, with)?;
+        Ok((input, Self { mailbox, items }))
+    }
+
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.text("STATUS ");
+        to.mailbox(&self.mailbox);
+        to.text(" ");
+        StatusItem::write_list(&self.items, to);
+    }
+}
+
+impl StatusItem {
+    pub(super) fn read_list<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<Self>> {
+        list(with.limits.list_items, "a status item", Self::read)(input)
+    }
+
+    fn read(input: &[u8]) -> Parsed<'_, Self> {
+        let (rest, name) = atom(input)?;
+        match Self::ALL.into_iter().find(|item| item.as_str().eq_ignore_ascii_case(name)) {
+            Some(item) => Ok((rest, item)),
+            None => expected("a status item"),
+        }
+    }
+
+    pub(super) fn write_list(items: &[Self], to: &mut Writer) {
+        to.text("(");
+        to.spaced(items, |to, item| to.text(item.as_str()));
+        to.text(")");
     }
 }

@@ -3,6 +3,7 @@
 //! A command comes as one slice: its line, its literals where they stand, and what follows them, without the last CRLF.
 
 mod append;
+mod encode;
 mod error;
 mod fetch;
 mod list;
@@ -13,6 +14,7 @@ mod parse;
 mod search;
 
 pub use append::AppendHead;
+pub use encode::{Encoded, Literals};
 pub use error::{CommandError, CommandErrorKind};
 pub use fetch::{Fetch, FetchAttribute, Partial, Section, SectionText};
 pub use list::{List, ListReturn, ListSelect, Lsub};

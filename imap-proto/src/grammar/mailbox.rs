@@ -15,9 +15,11 @@ pub struct InvalidEncoding;
 pub struct Mailbox(String);
 
 impl Mailbox {
-    /// That name, in Unicode.
+    /// That name, in Unicode; INBOX in upper case.
     pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
+        let name = name.into();
+        // INBOX has no case (RFC 9051 §5.1).
+        Self(if name.eq_ignore_ascii_case("INBOX") { String::from("INBOX") } else { name })
     }
 
     /// Reads a name: modified UTF-7 (RFC 3501 §5.1.3), or UTF-8 after ENABLE (RFC 9051 §5.1).
@@ -28,20 +30,18 @@ impl Mailbox {
         if dialect.utf8 {
             std::str::from_utf8(octets).map(Self::new).map_err(|_| InvalidEncoding)
         } else {
-            utf7::decode(octets).map(Self).map_err(|_| InvalidEncoding)
+            utf7::decode(octets).map(Self::new).map_err(|_| InvalidEncoding)
         }
     }
 
-    /// The octets as the client reads them, before they are quoted; INBOX in upper case.
+    /// The octets as the client reads them, before they are quoted.
     pub fn encoded(&self, dialect: Dialect) -> Vec<u8> {
-        let name = if self.is_inbox() { "INBOX" } else { self.as_str() };
         if dialect.utf8 {
-            name.as_bytes().to_vec()
-        } else {
-            let mut out = Vec::with_capacity(name.len());
-            utf7::encode(name, &mut out);
-            out
+            return self.0.as_bytes().to_vec();
         }
+        let mut out = Vec::with_capacity(self.0.len());
+        utf7::encode(&self.0, &mut out);
+        out
     }
 
     /// The decoded name.
@@ -49,9 +49,9 @@ impl Mailbox {
         &self.0
     }
 
-    /// Whether it is INBOX, which has no case (RFC 9051 §5.1).
+    /// Whether it is INBOX.
     pub fn is_inbox(&self) -> bool {
-        self.0.eq_ignore_ascii_case("INBOX")
+        self.0 == "INBOX"
     }
 
     /// The name without the one separator at its end, by which a client tells that mailboxes are to be made below it

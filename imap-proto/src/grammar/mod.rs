@@ -2,6 +2,7 @@
 
 mod date;
 mod mailbox;
+pub(crate) mod read;
 mod sequence_set;
 mod tag;
 pub mod utf7;

@@ -1,0 +1,442 @@
+//! Parsers of the words, over complete slices. None of them calls itself.
+
+use std::borrow::Cow;
+use std::num::NonZeroU32;
+
+use mailstore_traits::{Flag, Flags, Timestamp};
+use nom::branch::alt;
+use nom::bytes::complete::{tag, tag_no_case, take, take_while_m_n, take_while1};
+use nom::character::complete::char as one;
+use nom::combinator::{map_opt, opt};
+use nom::sequence::{delimited, preceded, separated_pair, terminated};
+use nom::{IResult, Parser};
+
+use super::{Date, Dialect, Mailbox, MessageSet, SeqBound, SequenceSet, month_of};
+use crate::command::CommandErrorKind;
+
+/// What a parser gives.
+pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, Fault>;
+
+/// Why it gives nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fault(pub(crate) CommandErrorKind);
+
+impl<'a> nom::error::ParseError<&'a [u8]> for Fault {
+    fn from_error_kind(_: &'a [u8], _: nom::error::ErrorKind) -> Self {
+        Self(CommandErrorKind::Expected("something else"))
+    }
+
+    fn append(_: &'a [u8], _: nom::error::ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+/// What can still be tried another way.
+pub(crate) fn expected<T>(what: &'static str) -> Result<T, nom::Err<Fault>> {
+    Err(nom::Err::Error(Fault(CommandErrorKind::Expected(what))))
+}
+
+/// What is wrong whichever way it is read.
+pub(crate) fn wrong<T>(kind: CommandErrorKind) -> Result<T, nom::Err<Fault>> {
+    Err(nom::Err::Failure(Fault(kind)))
+}
+
+/// Names what was expected where a parser has found something else.
+pub(crate) fn named<'a, T>(
+    what: &'static str,
+    mut parser: impl Parser<&'a [u8], Output = T, Error = Fault>,
+) -> impl FnMut(&'a [u8]) -> Parsed<'a, T> {
+    move |input| match parser.parse(input) {
+        Err(nom::Err::Error(_)) => expected(what),
+        other => other,
+    }
+}
+
+pub(crate) fn space(input: &[u8]) -> Parsed<'_, ()> {
+    match input {
+        [b' ', rest @ ..] => Ok((rest, ())),
+        _ => expected("a space"),
+    }
+}
+
+/// A word in any case of letters.
+pub(crate) fn word<'a>(word: &'static str) -> impl FnMut(&'a [u8]) -> Parsed<'a, ()> {
+    move |input| match tag_no_case::<_, _, Fault>(word).parse(input) {
+        Ok((rest, _)) => Ok((rest, ())),
+        Err(_) => expected(word),
+    }
+}
+
+/// Items in parentheses with one space between them: at least one, at the most so many (attack row M7).
+pub(crate) fn list<'a, T>(
+    most: usize,
+    what: &'static str,
+    item: impl FnMut(&'a [u8]) -> Parsed<'a, T>,
+) -> impl FnMut(&'a [u8]) -> Parsed<'a, Vec<T>> {
+    let mut items = items(most, what, item);
+    move |input| {
+        let (input, ()) = open(input)?;
+        let (input, items) = items(input)?;
+        let (input, ()) = close(input)?;
+        Ok((input, items))
+    }
+}
+
+/// Items with one space between them: at least one, at the most so many.
+pub(crate) fn items<'a, T>(
+    most: usize,
+    what: &'static str,
+    mut item: impl FnMut(&'a [u8]) -> Parsed<'a, T>,
+) -> impl FnMut(&'a [u8]) -> Parsed<'a, Vec<T>> {
+    move |input| {
+        let (mut input, first) = named(what, &mut item).parse(input)?;
+        let mut items = vec![first];
+        while let Ok((rest, ())) = space(input) {
+            if items.len() >= most {
+                return wrong(CommandErrorKind::TooMany);
+            }
+            match item(rest) {
+                Ok((rest, next)) => {
+                    items.push(next);
+                    input = rest;
+                }
+                // The space is somebody else's.
+                Err(nom::Err::Error(_)) => break,
+                Err(other) => return Err(other),
+            }
+        }
+        Ok((input, items))
+    }
+}
+
+pub(crate) fn open(input: &[u8]) -> Parsed<'_, ()> {
+    match input {
+        [b'(', rest @ ..] => Ok((rest, ())),
+        _ => expected("an opening parenthesis"),
+    }
+}
+
+pub(crate) fn close(input: &[u8]) -> Parsed<'_, ()> {
+    match input {
+        [b')', rest @ ..] => Ok((rest, ())),
+        _ => expected("a closing parenthesis"),
+    }
+}
+
+/// ATOM-CHAR (RFC 9051 §9).
+pub(crate) fn is_atom_char(octet: u8) -> bool {
+    octet.is_ascii_graphic() && !br#"(){%*"\]"#.contains(&octet)
+}
+
+fn is_astring_char(octet: u8) -> bool {
+    is_atom_char(octet) || octet == b']'
+}
+
+/// `atom`, whose octets are printable ASCII.
+pub(crate) fn atom(input: &[u8]) -> Parsed<'_, &str> {
+    named("an atom", map_opt(take_while1(is_atom_char), text)).parse(input)
+}
+
+fn text(octets: &[u8]) -> Option<&str> {
+    std::str::from_utf8(octets).ok()
+}
+
+/// `quoted`: seven bits, or UTF-8 in its dialect; CR, LF and NUL never.
+pub(crate) fn quoted(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>> {
+    let [b'"', rest @ ..] = input else { return expected("a quote") };
+    let Some(end) = memchr::memchr2(b'"', b'\\', rest) else { return expected("a closing quote") };
+    let (inside, rest) = rest.split_at(end);
+    let (rest, inside) = match rest {
+        [b'"', rest @ ..] => (rest, Cow::Borrowed(inside)),
+        _ => escaped(rest, inside.to_vec())?,
+    };
+    if memchr::memchr3(0, b'\r', b'\n', &inside).is_some() {
+        return expected("no CR, LF or NUL between quotes");
+    }
+    if !(inside.is_ascii() || dialect.utf8 && text(&inside).is_some()) {
+        return expected(if dialect.utf8 { "UTF-8 between quotes" } else { "seven-bit text between quotes" });
+    }
+    Ok((rest, inside))
+}
+
+/// What is left of a quoted string from its first backslash on.
+fn escaped(mut input: &[u8], mut inside: Vec<u8>) -> Parsed<'_, Cow<'_, [u8]>> {
+    loop {
+        input = match input {
+            [b'"', rest @ ..] => return Ok((rest, Cow::Owned(inside))),
+            [b'\\', octet @ (b'"' | b'\\'), rest @ ..] => {
+                inside.push(*octet);
+                let plain = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+                let (plain, rest) = rest.split_at(plain);
+                inside.extend_from_slice(plain);
+                rest
+            }
+            [b'\\', ..] => return expected("a quote or a backslash behind a backslash"),
+            _ => return expected("a closing quote"),
+        };
+    }
+}
+
+/// `literal` with its octets behind it; NUL has no place in it (RFC 9051 §9, CHAR8).
+pub(crate) fn literal(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let digits = take_while_m_n(1, 10, |octet: u8| octet.is_ascii_digit());
+    let head = delimited(one('{'), map_opt(digits, number_of), (opt(one('+')), tag("}\r\n")));
+    let (rest, octets) = named("a string", head).parse(input)?;
+    let octets = usize::try_from(octets).unwrap_or(usize::MAX);
+    let (rest, octets) = named("a whole literal", take(octets)).parse(rest)?;
+    if memchr::memchr(0, octets).is_some() { wrong(CommandErrorKind::Nul) } else { Ok((rest, octets)) }
+}
+
+/// `string`.
+pub(crate) fn string(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>> {
+    match input {
+        [b'"', ..] => quoted(input, dialect),
+        _ => literal(input).map(|(rest, octets)| (rest, Cow::Borrowed(octets))),
+    }
+}
+
+/// `astring`.
+pub(crate) fn astring(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>> {
+    match input {
+        [b'"' | b'{', ..] => string(input, dialect),
+        _ => named("a string", take_while1(is_astring_char).map(Cow::Borrowed)).parse(input),
+    }
+}
+
+/// `nstring`.
+pub(crate) fn nstring(input: &[u8], dialect: Dialect) -> Parsed<'_, Option<Cow<'_, [u8]>>> {
+    match tag_no_case::<_, _, Fault>("NIL").parse(input) {
+        Ok((rest, _)) => Ok((rest, None)),
+        Err(_) => string(input, dialect).map(|(rest, octets)| (rest, Some(octets))),
+    }
+}
+
+/// `mailbox`.
+pub(crate) fn mailbox(input: &[u8], dialect: Dialect) -> Parsed<'_, Mailbox> {
+    let (rest, octets) = match astring(input, dialect) {
+        Err(nom::Err::Error(_)) if !matches!(input, [b'"' | b'{', ..]) => return expected("a mailbox name"),
+        other => other?,
+    };
+    match Mailbox::decode(&octets, dialect) {
+        Ok(mailbox) => Ok((rest, mailbox)),
+        Err(_) => wrong(CommandErrorKind::MailboxName),
+    }
+}
+
+/// `list-mailbox`: a pattern, decoded. The wildcards are ASCII, so that decoding leaves them where they are.
+pub(crate) fn list_mailbox(input: &[u8], dialect: Dialect, most: usize) -> Parsed<'_, String> {
+    let is_list_char = |octet: u8| is_astring_char(octet) || matches!(octet, b'%' | b'*');
+    let (rest, octets) = match input {
+        [b'"' | b'{', ..] => string(input, dialect)?,
+        _ => named("a pattern", take_while1(is_list_char).map(Cow::Borrowed)).parse(input)?,
+    };
+    if octets.len() > most {
+        return wrong(CommandErrorKind::TooMany);
+    }
+    match Mailbox::decode(&octets, dialect) {
+        Ok(mailbox) => Ok((rest, mailbox.as_str().to_owned())),
+        Err(_) => wrong(CommandErrorKind::MailboxName),
+    }
+}
+
+fn number_of(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0'))))
+}
+
+/// `number64` and `mod-sequence-value`: 63 bits (RFC 9051 §9, RFC 7162 §7).
+pub(crate) fn number64(input: &[u8]) -> Parsed<'_, u64> {
+    let digits = take_while1(|octet: u8| octet.is_ascii_digit());
+    let number = map_opt(digits, |digits| number_of(digits).filter(|&number| i64::try_from(number).is_ok()));
+    named("a number", number).parse(input)
+}
+
+/// `nz-number`.
+pub(crate) fn nz_number(input: &[u8]) -> Parsed<'_, NonZeroU32> {
+    let digits = take_while1(|octet: u8| octet.is_ascii_digit());
+    let number = map_opt(digits, |digits| NonZeroU32::new(u32::try_from(number_of(digits)?).ok()?));
+    named("a number from 1 to 4294967295", number).parse(input)
+}
+
+fn seq_number(input: &[u8]) -> Parsed<'_, SeqBound> {
+    match input {
+        [b'*', rest @ ..] => Ok((rest, SeqBound::Star)),
+        _ => nz_number(input).map(|(rest, number)| (rest, SeqBound::Number(number))),
+    }
+}
+
+/// `sequence-set`: ranges stay ranges, and there are only so many (attack row M8).
+pub(crate) fn sequence_set(input: &[u8], most: usize) -> Parsed<'_, SequenceSet> {
+    let mut ranges = Vec::new();
+    let mut input = input;
+    loop {
+        let (rest, first) = named("a set of messages", seq_number).parse(input)?;
+        let (rest, last) = match rest {
+            [b':', rest @ ..] => named("the end of a range", seq_number).parse(rest)?,
+            _ => (rest, first),
+        };
+        if ranges.len() >= most {
+            return wrong(CommandErrorKind::TooMany);
+        }
+        ranges.push((first, last));
+        match rest {
+            [b',', rest @ ..] => input = rest,
+            _ => {
+                return match SequenceSet::new(ranges) {
+                    Some(set) => Ok((rest, set)),
+                    None => expected("a set of messages"),
+                };
+            }
+        }
+    }
+}
+
+/// A `sequence-set` or `$` (RFC 9051 §9, seq-last-command).
+pub(crate) fn message_set(input: &[u8], most: usize) -> Parsed<'_, MessageSet> {
+    match input {
+        [b'$', rest @ ..] => Ok((rest, MessageSet::Saved)),
+        _ => sequence_set(input, most).map(|(rest, set)| (rest, MessageSet::Set(set))),
+    }
+}
+
+/// `flag`: `None` for one of the system's that is not known, and for `\Recent`, which nobody sets.
+pub(crate) fn flag(input: &[u8]) -> Parsed<'_, Option<Flag>> {
+    let (rest, is_system) = opt(one('\\')).parse(input)?;
+    let (rest, name) = named("a flag", atom).parse(rest)?;
+    if is_system.is_some() {
+        let named = |flag: &mailstore_traits::SystemFlag| flag.as_str().get(1..).unwrap_or_default();
+        let known = mailstore_traits::SystemFlag::ALL.into_iter().find(|flag| named(flag).eq_ignore_ascii_case(name));
+        return Ok((rest, known.map(Flag::System)));
+    }
+    match Flag::parse(name) {
+        Ok(flag) => Ok((rest, Some(flag))),
+        Err(_) => expected("a keyword of at most 255 octets"),
+    }
+}
+
+/// `flag-list`, which may be empty.
+pub(crate) fn flag_list(input: &[u8], most: usize) -> Parsed<'_, Flags> {
+    match input {
+        [b'(', b')', rest @ ..] => Ok((rest, Flags::new())),
+        _ => list(most, "a flag", flag)(input).map(|(rest, flags)| (rest, flags.into_iter().flatten().collect())),
+    }
+}
+
+fn digits<'a>(least: usize, most: usize) -> impl FnMut(&'a [u8]) -> Parsed<'a, u64> {
+    move |input| map_opt(take_while_m_n(least, most, |octet: u8| octet.is_ascii_digit()), number_of).parse(input)
+}
+
+fn day_month_year<'a>(mut day: impl FnMut(&'a [u8]) -> Parsed<'a, u64>) -> impl FnMut(&'a [u8]) -> Parsed<'a, Date> {
+    move |input| {
+        let (input, day) = terminated(&mut day, one('-')).parse(input)?;
+        let (input, month) = terminated(map_opt(take(3usize), month_of), one('-')).parse(input)?;
+        let (input, year) = digits(4, 4)(input)?;
+        let date = u16::try_from(year).ok().zip(u8::try_from(day).ok());
+        match date.and_then(|(year, day)| Date::new(year, month, day)) {
+            Some(date) => Ok((input, date)),
+            None => expected("a day of the calendar"),
+        }
+    }
+}
+
+/// `date`, quoted or not.
+pub(crate) fn date(input: &[u8]) -> Parsed<'_, Date> {
+    let bare = || day_month_year(digits(1, 2));
+    named("a date such as 1-Feb-1994", alt((delimited(one('"'), bare(), one('"')), bare()))).parse(input)
+}
+
+/// `date-time` between its quotes. A leap second is the second before it.
+pub(crate) fn date_time(input: &[u8]) -> Parsed<'_, Timestamp> {
+    let day = |input| alt((preceded(one(' '), digits(1, 1)), digits(2, 2))).parse(input);
+    let time = (terminated(digits(2, 2), one(':')), terminated(digits(2, 2), one(':')), digits(2, 2));
+    let zone = (alt((one('+'), one('-'))), digits(2, 2), digits(2, 2));
+    let inside = (separated_pair(day_month_year(day), one(' '), time), preceded(one(' '), zone));
+    let moment = map_opt(inside, |((date, (hour, minute, second)), (sign, zone_hours, zone_minutes))| {
+        if hour > 23 || minute > 59 || second > 60 || zone_hours > 23 || zone_minutes > 59 {
+            return None;
+        }
+        let seconds = i64::try_from(hour * 3600 + minute * 60 + second.min(59)).ok()?;
+        let offset = i16::try_from(zone_hours * 60 + zone_minutes).ok()?;
+        let offset = if sign == '-' { -offset } else { offset };
+        let local = date.days_since_epoch() * 86_400 + seconds;
+        Some(Timestamp::from_unix(local - i64::from(offset) * 60).with_offset_minutes(offset))
+    });
+    named("a date such as \"17-Jul-1996 02:44:25 -0700\"", delimited(one('"'), moment, one('"'))).parse(input)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASCII: Dialect = Dialect::ASCII;
+
+    #[test]
+    fn strings_are_atoms_quotes_and_literals() {
+        for (input, expected) in [
+            (&b"abc] x"[..], Some((&b"abc]"[..], &b" x"[..]))),
+            (b"\"a b\"x", Some((b"a b", b"x"))),
+            (br#""a\"\\b" "#, Some((br#"a"\b"#, b" "))),
+            (b"{3}\r\na\r\nb", Some((b"a\r\n", b"b"))),
+            (b"{0+}\r\n", Some((b"", b""))),
+            (b"\"\"", Some((b"", b""))),
+            (b"{3}\r\nab", None),
+            (b"{3}ab", None),
+            (b"{99999999999}\r\n", None),
+            (b"{1}\r\n\0", None),
+            (b"\"a", None),
+            (br#""a\"#, None),
+            (br#""a\n""#, None),
+            (b"\"a\xff\"", None),
+            (b"\"a\rb\"", None),
+            (b"(", None),
+            (b"", None),
+        ] {
+            let read = astring(input, ASCII).ok();
+            let read = read.as_ref().map(|(rest, octets)| (&**octets, *rest));
+            assert_eq!(read, expected, "{}", input.escape_ascii());
+        }
+        assert!(quoted("\"é\"".as_bytes(), Dialect::UTF8).is_ok() && quoted(b"\"\xe9\"", Dialect::UTF8).is_err());
+        assert_eq!(nstring(b"nil", ASCII), Ok((&b""[..], None)));
+    }
+
+    #[test]
+    fn sec_m8_sets_have_only_so_many_ranges_and_no_number_is_zero() {
+        for set in [&b"1"[..], b"1:4294967295", b"*:1", b"9:3,*,1:*"] {
+            assert!(sequence_set(set, 3).is_ok_and(|(rest, _)| rest.is_empty()), "{}", set.escape_ascii());
+        }
+        for no_set in [&b"0"[..], b"4294967296", b"1:0", b"", b",1", b"1,", b"1:", b"a", b"99999999999999999999999"] {
+            assert!(sequence_set(no_set, 3).is_err(), "{}", no_set.escape_ascii());
+        }
+        assert_eq!(sequence_set(b"1,2,3,4", 3), wrong(CommandErrorKind::TooMany));
+        let many = vec!["7"; 10_000].join(",");
+        assert!(sequence_set(many.as_bytes(), 10_000).is_ok());
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (text, days) in [("1-Feb-1994", Some(8797)), ("\"01-feb-1994\"", Some(8797)), ("29-Feb-2000", Some(11_016))]
+        {
+            assert_eq!(date(text.as_bytes()).ok().map(|(_, date)| date.days_since_epoch()), days, "{text}");
+        }
+        for text in ["30-Feb-2000", "1-Foo-2000", "001-Feb-2000", "1-Feb-94", "\"1-Feb-1994"] {
+            assert!(date(text.as_bytes()).is_err(), "{text}");
+        }
+        let moment = Timestamp::from_unix(837_596_665).with_offset_minutes(-420);
+        assert_eq!(date_time(b"\"17-Jul-1996 02:44:25 -0700\""), Ok((&b""[..], moment)));
+        assert!(date_time(b"\" 7-Jul-1996 02:44:25 +0000\"").is_ok());
+        for text in ["\"7-Jul-1996 02:44:25 +0000\"", "\"17-Jul-1996 24:00:00 +0000\"", "\"17-Jul-1996 02:44:25 0000\""]
+        {
+            assert!(date_time(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn flags_that_nobody_knows_are_passed_over() {
+        let (_, flags) = flag_list(b"(\\SEEN \\Recent \\Foo $Forwarded $FORWARDED)", 10).unwrap();
+        assert_eq!(flags.iter().map(Flag::as_str).collect::<Vec<_>>(), ["\\Seen", "$Forwarded"]);
+        assert!(flag_list(b"()", 10).is_ok());
+        for text in [&b"(\\Seen"[..], b"\\Seen", b"(a  b)", b"(a b) c".get(..4).unwrap(), b"(a])", b"(*)"] {
+            assert!(flag_list(text, 10).is_err(), "{}", text.escape_ascii());
+        }
+        assert_eq!(flag_list(b"(a b c)", 2), wrong(CommandErrorKind::TooMany));
+    }
+}
