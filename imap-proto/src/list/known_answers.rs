@@ -296,6 +296,15 @@ fn the_basic_form_tells_of_children_and_uses_unasked() {
 }
 
 #[test]
+fn a_store_that_knows_of_children_is_believed() {
+    let mut names = infos(&["+a", "+b"]);
+    names[0].has_children = Some(true);
+    names[1].has_children = Some(false);
+    let listing = Listing::list(&command(None, "*", None), names, false, &Limits::default());
+    assert_eq!(lines(&listing), ["* LIST (\\HasChildren) \"/\" a", "* LIST (\\HasNoChildren) \"/\" b"]);
+}
+
+#[test]
 fn inbox_is_told_once_and_in_upper_case() {
     for pattern in ["inbox", "INBOX", "%", "*", "In%", "inbox INBOX %"] {
         let listing =
@@ -475,6 +484,45 @@ proptest! {
                 && (!hint.subscribed_only || info.subscribed)
         });
         let hinted = Listing::list(&list, infos, true, &Limits::default());
+        prop_assert_eq!(lines(&hinted), lines(&listing));
+    }
+
+    #[test]
+    fn lsub_is_what_its_definition_says_of_each_name(
+        names in prop::collection::btree_map("[ab](/[ab]){0,3}", (any::<bool>(), any::<bool>()), 0..10),
+        pattern in "[ab/*%]{1,5}",
+    ) {
+        let infos: Vec<MailboxInfo> = names.iter().map(|(name, (exists, subscribed))| {
+            let mut info = MailboxInfo::new(name.parse().unwrap(), exists.then(|| MailboxId::new("1").unwrap()));
+            info.subscribed = *subscribed;
+            info
+        }).collect();
+        let subscribed = infos.iter().filter(|info| info.subscribed).map(|info| info.name.as_str());
+        let compiled = Pattern::new("", &pattern, 1000).unwrap();
+        // A name by itself, and its parents by a percent at the end, each once and the former before the latter.
+        let mut expected: BTreeSet<(&str, bool)> =
+            subscribed.clone().filter(|name| compiled.matches(name)).map(|name| (name, false)).collect();
+        for name in subscribed.filter(|_| pattern.ends_with('%')) {
+            for parent in name.match_indices('/').filter_map(|(at, _)| name.get(..at)) {
+                if compiled.matches(parent) && !expected.contains(&(parent, false)) {
+                    expected.insert((parent, true));
+                }
+            }
+        }
+        let lsub = Lsub { reference: String::new(), pattern };
+        let listing = Listing::lsub(&lsub, infos.clone(), &Limits::default());
+        let told: Vec<_> = listing.entries()
+            .map(|entry| (entry.name().as_str().to_owned(), entry.has(Attribute::NoSelect)))
+            .collect();
+        let expected: Vec<_> = expected.into_iter().map(|(name, is_parent)| (name.to_owned(), is_parent)).collect();
+        prop_assert_eq!(told, expected);
+
+        let hint = lsub_hint(&lsub);
+        let fewer = infos.into_iter().filter(|info| {
+            let prefix = hint.name_prefix.as_deref().unwrap_or_default();
+            info.subscribed && info.name.as_str().starts_with(prefix)
+        });
+        let hinted = Listing::lsub(&lsub, fewer.collect(), &Limits::default());
         prop_assert_eq!(lines(&hinted), lines(&listing));
     }
 }

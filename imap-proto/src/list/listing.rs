@@ -56,14 +56,14 @@ impl Listing {
         let rules = Rules {
             subscribed: select.subscribed,
             special_use: select.special_use,
-            nearer: if telling.child_info.is_some() {
-                Nearer::ChildInfo
+            besides: if telling.child_info.is_some() {
+                Besides::ChildInfo
             } else if has_criteria(select) {
-                Nearer::Nothing
+                Besides::Nothing
             } else if is_extended {
-                Nearer::LevelsNeeded
+                Besides::LevelsNeeded
             } else {
-                Nearer::Levels
+                Besides::Levels
             },
         };
         Self::new(infos, &patterns, rules, telling)
@@ -82,7 +82,7 @@ impl Listing {
             return Self::root(telling);
         }
         let patterns = compile(&lsub.reference, std::slice::from_ref(&lsub.pattern), limits);
-        Self::new(infos, &patterns, Rules { subscribed: true, special_use: false, nearer: Nearer::Levels }, telling)
+        Self::new(infos, &patterns, Rules { subscribed: true, special_use: false, besides: Besides::Levels }, telling)
     }
 
     /// How many responses there are.
@@ -118,7 +118,7 @@ impl Listing {
             }
             is_again
         });
-        let mut found = tree(&infos, patterns, rules.nearer);
+        let mut found = tree(&infos, patterns, rules.besides);
         for at in (0..found.len()).rev() {
             let (above, below) = found.split_at_mut(at);
             let Some(node) = below.first_mut() else { continue };
@@ -220,7 +220,7 @@ fn compile(reference: &str, patterns: &[String], limits: &Limits) -> Vec<Pattern
 
 /// What is told besides the names that match and are selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Nearer {
+enum Besides {
     /// Nothing: "the list MUST include exactly those mailbox names" (RFC 9051 §6.3.9.1).
     Nothing,
     /// Levels above selected names, by a pattern that ends in `%` (RFC 3501 §6.3.8, §6.3.9).
@@ -238,7 +238,7 @@ struct Rules {
     subscribed: bool,
     /// Only names with a special use.
     special_use: bool,
-    nearer: Nearer,
+    besides: Besides,
 }
 
 /// What is said of a name.
@@ -288,7 +288,7 @@ impl Node {
             self.selected = if rules.subscribed { info.subscribed } else { self.exists };
             self.selected &= !rules.special_use || info.special_use.is_some();
         }
-        let levels = matches!(rules.nearer, Nearer::Levels | Nearer::LevelsNeeded);
+        let levels = matches!(rules.besides, Besides::Levels | Besides::LevelsNeeded);
         for pattern in patterns {
             if pattern.matches(name) {
                 self.matches = true;
@@ -303,21 +303,21 @@ impl Node {
     fn is_told(&self, rules: Rules) -> bool {
         self.matches
             && (self.selected
-                || match rules.nearer {
-                    Nearer::Nothing => false,
-                    Nearer::Levels => self.matches_as_level && self.selected_below,
-                    Nearer::LevelsNeeded => self.matches_as_level && self.selected_elsewhere,
-                    Nearer::ChildInfo => self.selected_elsewhere,
+                || match rules.besides {
+                    Besides::Nothing => false,
+                    Besides::Levels => self.matches_as_level && self.selected_below,
+                    Besides::LevelsNeeded => self.matches_as_level && self.selected_elsewhere,
+                    Besides::ChildInfo => self.selected_elsewhere,
                 })
     }
 }
 
 /// All names with those above them first. Levels that are no names are among them where they could be told.
-fn tree(infos: &[MailboxInfo], patterns: &[Pattern], nearer: Nearer) -> Vec<Node> {
-    let levels = match nearer {
-        Nearer::Nothing => false,
-        Nearer::Levels | Nearer::LevelsNeeded => patterns.iter().any(Pattern::ends_in_percent),
-        Nearer::ChildInfo => true,
+fn tree(infos: &[MailboxInfo], patterns: &[Pattern], besides: Besides) -> Vec<Node> {
+    let levels = match besides {
+        Besides::Nothing => false,
+        Besides::Levels | Besides::LevelsNeeded => patterns.iter().any(Pattern::ends_in_percent),
+        Besides::ChildInfo => true,
     };
     let mut nodes: Vec<Node> = Vec::with_capacity(infos.len());
     // From the root to the name before: each is above the next. At most `MailboxName::MAX_DEPTH`.
