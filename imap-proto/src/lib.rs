@@ -23,5 +23,6 @@ pub mod response;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod session;
+pub mod view;
 
 pub use session::{Answer, Event, ServerSession};
