@@ -56,8 +56,8 @@
 //!   kept octets, they count from the blob's start, so that a prefix moves none of them.
 //! - A line ends with LF, with or without CR before it. CR alone ends nothing.
 //!
-//! Not here: addresses, dates and encoded words are not decoded; the fields are kept raw so that ENVELOPE and SEARCH
-//! can be made of them.
+//! A digest keeps fields raw. What they mean is read when somebody asks: [`address`] makes ENVELOPE's addresses of them,
+//! [`words`] their text; [`transfer`] and [`charset`] do the same for bodies, chunk by chunk.
 //!
 //! [`open_body`]: mailstore_traits::Account::open_body
 //!
@@ -96,6 +96,8 @@
 //!
 //! Attack row M11 is `tests/limits.rs`; what holds of every message is `tests/properties.rs`.
 
+pub mod address;
+pub mod charset;
 mod content;
 mod defect;
 mod digest;
@@ -105,6 +107,8 @@ mod field;
 mod limits;
 mod parameter;
 mod part;
+pub mod transfer;
+pub mod words;
 
 pub use defect::{Defect, Defects};
 pub use digest::{Digest, Preview};
