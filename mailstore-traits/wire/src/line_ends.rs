@@ -93,9 +93,16 @@ impl LineEnds {
     /// as it would have behind DATA: text is whole lines (RFC 5321 §2.3.8), and what hands it out later, POP3 for one, could
     /// not tell its size otherwise.
     pub fn finish(&mut self) -> Option<Bytes> {
-        let ends_with_cr = std::mem::take(&mut self.cr) && self.stretches.bare_cr();
         let in_line = std::mem::take(&mut self.in_line) && !self.is_refused();
-        (ends_with_cr || in_line).then(|| Bytes::from_static(b"\r\n"))
+        self.finish_unended().or_else(|| in_line.then(|| Bytes::from_static(b"\r\n")))
+    }
+
+    /// As [`finish`](Self::finish), but a last line without an end stays without: a client of IMAP may fetch what it has
+    /// appended, and count.
+    pub fn finish_unended(&mut self) -> Option<Bytes> {
+        self.in_line = false;
+        let ends_with_cr = std::mem::take(&mut self.cr) && self.stretches.bare_cr();
+        ends_with_cr.then(|| Bytes::from_static(b"\r\n"))
     }
 
     /// What has been wrong with the message so far.
