@@ -25,7 +25,7 @@ const FLAGS_MOST: usize = 1000;
 
 /// How many changes of one's own are remembered until the store has told of them; then it has to be asked
 /// ([`View::own`]).
-const OWN_MOST: usize = 1000;
+const OWN_MOST: usize = 10_000;
 
 /// Something that a client has to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,8 @@ pub enum News {
         /// All its flags.
         flags: Flags,
     },
-    /// So many flags have changed that they were not kept: those of these messages are to be read again and told.
+    /// The flags of these messages have changed and were not kept: they are to be read again and told. It is told until
+    /// [`View::looked_at`] says that it was done.
     LookAgain(UidSet),
 }
 
@@ -146,7 +147,13 @@ impl View {
         !self.gone.is_empty() && !self.gone.intersection(uids).is_empty()
     }
 
-    /// The messages that a set names. UIDs that nobody has are passed over. `*` is the last message that the client knows
+    /// The numbers of those among these that the client knows: ranges, rising.
+    pub fn numbers_of(&self, uids: &UidSet) -> Vec<(u32, u32)> {
+        self.known.numbers_of(uids)
+    }
+
+    /// The messages that a set names, those too that are gone without the client's knowing
+    /// ([`any_expunged`](Self::any_expunged)). UIDs that nobody has are passed over. `*` is the last message that the client knows
     /// of. Costs what the set and the answer have in ranges, never what they have in numbers (attack row M8).
     ///
     /// # Errors
@@ -212,15 +219,28 @@ impl View {
         self.own.retain(|_, modseq| *modseq > cursor);
     }
 
-    /// This client has changed a message's flags, and has been told what it had to be. Answers whether there is room for
-    /// more of them: if not, the store has to be asked for changes, and those that it tells of are forgotten.
-    pub fn own(&mut self, uid: Uid, modseq: ModSeq) -> bool {
+    /// This client has changed a message's flags, and the message has that modification sequence by it. If it was
+    /// `silent`, the client has not been told of the flags; what others had changed before is then told all the same.
+    ///
+    /// Answers whether there is room for more of them: if not, the store has to be asked for changes, and those that it
+    /// tells of are forgotten.
+    pub fn own(&mut self, uid: Uid, modseq: ModSeq, silent: bool) -> bool {
         if modseq > self.cursor {
             self.own.insert(uid, modseq);
         }
-        // What was to be told of it is older.
-        if self.flags.get(&uid).is_some_and(|(queued, _)| *queued <= modseq) {
-            self.flags.remove(&uid);
+        match self.flags.get(&uid) {
+            // Somebody else's, of which nobody has heard: the flags are told as they are now, both changes in them.
+            Some((queued, _)) if silent && *queued < modseq => {
+                self.flags.remove(&uid);
+                self.look_again.insert(uid);
+            }
+            Some((queued, _)) if *queued <= modseq => {
+                self.flags.remove(&uid);
+            }
+            _ => {}
+        }
+        if !silent {
+            self.look_again.remove(uid);
         }
         self.own.len() < OWN_MOST
     }
@@ -255,8 +275,14 @@ impl View {
         self.cursor = snapshot.highest_modseq;
     }
 
+    /// The flags of these messages have been read and told ([`News::LookAgain`]).
+    pub fn looked_at(&mut self, uids: &UidSet) {
+        self.look_again = self.look_again.difference(uids);
+    }
+
     /// The next thing that the client has to be told, if it may be; to be called until there is none. Without
-    /// `may_expunge` EXPUNGE waits: numbers do not change (RFC 9051 §7.5.1).
+    /// `may_expunge` EXPUNGE waits: numbers do not change (RFC 9051 §7.5.1). Once the first EXPUNGE has been given, all
+    /// that belong to it have to be told before anything else is: the numbers are those behind them.
     pub fn tell(&mut self, may_expunge: bool) -> Option<News> {
         if let Some(number) = self.next_expunge() {
             return Some(News::Expunge(number));
@@ -279,7 +305,7 @@ impl View {
             }
         }
         if !self.look_again.is_empty() {
-            return Some(News::LookAgain(std::mem::take(&mut self.look_again)));
+            return Some(News::LookAgain(self.look_again.clone()));
         }
         if self.gone.is_empty() {
             self.told = self.cursor;

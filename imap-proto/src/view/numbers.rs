@@ -99,6 +99,25 @@ impl Numbers {
         self.between(from.value(), to.value(), into);
     }
 
+    /// The numbers of those among these that there are: ranges, rising.
+    pub(super) fn numbers_of(&self, uids: &UidSet) -> Vec<(u32, u32)> {
+        let mut numbers: Vec<(u32, u32)> = Vec::new();
+        for range in uids.ranges() {
+            let mut found = UidSet::new();
+            self.between(range.start().value(), range.end().value(), &mut found);
+            let ends = found.first().zip(found.last());
+            let Some((first, last)) = ends.and_then(|(first, last)| self.number(first).zip(self.number(last))) else {
+                continue;
+            };
+            // What lies between two that there are is numbered without a gap.
+            match numbers.last_mut() {
+                Some(before) if before.1.saturating_add(1) == first => before.1 = last,
+                _ => numbers.push((first, last)),
+            }
+        }
+        numbers
+    }
+
     /// Takes messages away, all in one pass over the ranges, and tells the numbers that they had before: ranges, rising.
     pub(super) fn remove(&mut self, uids: &UidSet) -> Vec<(u32, u32)> {
         let mut removed: Vec<(u32, u32)> = Vec::new();

@@ -31,7 +31,14 @@ fn changes(changed: &[(u32, u64)], vanished: &[u32], up_to: u64) -> Changes {
 }
 
 fn told(view: &mut View, may_expunge: bool) -> Vec<String> {
-    std::iter::from_fn(|| view.tell(may_expunge))
+    let next = |view: &mut View| {
+        let news = view.tell(may_expunge)?;
+        if let News::LookAgain(uids) = &news {
+            view.looked_at(uids);
+        }
+        Some(news)
+    };
+    std::iter::from_fn(|| next(view))
         .map(|news| match news {
             News::Expunge(number) => format!("{number} EXPUNGE"),
             News::Exists(number) => format!("{number} EXISTS"),
@@ -125,14 +132,39 @@ fn what_came_and_went_was_never_there() {
 #[test]
 fn ones_own_changes_are_not_told_again_unless_somebody_has_changed_them_since() {
     let mut view = view(uids(1..=3));
-    assert!(view.own(uid(1), modseq(11)) && view.own(uid(2), modseq(12)));
+    assert!(view.own(uid(1), modseq(11), true) && view.own(uid(2), modseq(12), true));
     view.feed(changes(&[(1, 11), (2, 15), (3, 13)], &[], 15));
     assert_eq!(told(&mut view, true), ["2 FETCH 2 15", "3 FETCH 3 13"]);
     assert!(view.own.is_empty());
     // One that was fed first and told by the command's own answer.
     view.feed(changes(&[(1, 16)], &[], 16));
-    view.own(uid(1), modseq(17));
+    view.own(uid(1), modseq(17), false);
     assert_eq!(told(&mut view, true), Vec::<String>::new());
+}
+
+#[test]
+fn a_silent_change_hides_nobody_elses() {
+    let mut view = view(uids(1..=2));
+    // Somebody has changed 1; before it is told this client changes it without wanting to hear.
+    view.feed(changes(&[(1, 11)], &[], 11));
+    view.own(uid(1), modseq(12), true);
+    view.feed(changes(&[(1, 12)], &[], 12));
+    assert_eq!(view.tell(true), Some(News::LookAgain(uids([1]))));
+    // It stays until it was done, and HIGHESTMODSEQ with it.
+    assert_eq!((view.tell(true), view.highest_modseq()), (Some(News::LookAgain(uids([1]))), modseq(10)));
+    view.looked_at(&uids([1]));
+    assert_eq!((view.tell(true), view.highest_modseq()), (None, modseq(12)));
+    // The store was ahead of its own answer: the change that comes back is this client's.
+    view.feed(changes(&[(2, 13)], &[], 13));
+    view.own(uid(2), modseq(13), true);
+    assert_eq!(view.tell(true), None);
+}
+
+#[test]
+fn uids_are_told_as_numbers_in_ranges() {
+    let view = view(uids([2, 3, 4, 9, 20, 21]));
+    assert_eq!(view.numbers_of(&uids([1, 3, 4, 9, 10, 21])), [(2, 4), (6, 6)]);
+    assert_eq!(view.numbers_of(&UidSet::all()), [(1, 6)]);
 }
 
 #[test]
@@ -145,7 +177,7 @@ fn sec_m13_a_flood_of_changes_is_kept_as_a_set() {
     assert_eq!(news.len(), FLAGS_MOST + 1);
     assert_eq!(news.last().unwrap(), "look at 1001:100000");
     // And one's own.
-    let full = (1..=100_000).position(|one| !view.own(uid(one), modseq(200_000)));
+    let full = (1..=100_000).position(|one| !view.own(uid(one), modseq(200_000), false));
     assert_eq!(full, Some(OWN_MOST - 1));
 }
 
