@@ -15,12 +15,14 @@
 
 pub mod command;
 pub mod error;
+pub mod fetch;
 pub mod frame;
 pub mod grammar;
 pub mod limits;
 pub mod list;
 pub mod response;
 #[cfg(feature = "server")]
+#[cfg(any())]
 pub mod server;
 pub mod session;
 pub mod view;

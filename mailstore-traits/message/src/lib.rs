@@ -99,6 +99,7 @@
 pub mod address;
 pub mod charset;
 mod content;
+pub mod date;
 mod defect;
 mod digest;
 mod digester;
@@ -107,6 +108,7 @@ mod field;
 mod limits;
 mod parameter;
 mod part;
+pub mod text;
 pub mod transfer;
 pub mod words;
 

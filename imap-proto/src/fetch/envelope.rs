@@ -1,0 +1,91 @@
+//! ENVELOPE (RFC 9051 §7.5.2).
+
+use bytes::BytesMut;
+use mail_message::Part;
+use mail_message::address::{Address, AddressItem, addresses};
+
+use super::header_text;
+use crate::grammar::Dialect;
+use crate::response::write;
+
+/// Writes the envelope of a message: the message itself, or one that is a part of it.
+pub fn write_envelope(message: Part<'_>, dialect: Dialect, out: &mut BytesMut) {
+    // One look at each field; of two with one name the first counts.
+    let mut found: [Option<&[u8]>; NAMES.len()] = [None; NAMES.len()];
+    for field in message.fields() {
+        if let Some(slot) = NAMES.iter().position(|name| *name == field.name).and_then(|at| found.get_mut(at))
+            && slot.is_none()
+        {
+            *slot = Some(whole_addresses(field.value, field.truncated));
+        }
+    }
+    let [date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id] = found;
+    let text = |value: Option<&[u8]>, out: &mut BytesMut| match value {
+        Some(value) => header_text(value, dialect, out),
+        None => write::nil(out),
+    };
+    out.extend_from_slice(b"(");
+    text(date, out);
+    out.extend_from_slice(b" ");
+    text(subject, out);
+    // Who has no Sender or Reply-To is the one in From (RFC 9051 §7.5.2).
+    let or_from = |value: Option<&'_ [u8]>| value.is_some_and(|value| addresses(value).next().is_some());
+    let sender = if or_from(sender) { sender } else { from };
+    let reply_to = if or_from(reply_to) { reply_to } else { from };
+    for list in [from, sender, reply_to, to, cc, bcc] {
+        out.extend_from_slice(b" ");
+        write_addresses(list, dialect, out);
+    }
+    out.extend_from_slice(b" ");
+    text(in_reply_to, out);
+    out.extend_from_slice(b" ");
+    text(message_id, out);
+    out.extend_from_slice(b")");
+}
+
+const NAMES: [&str; 10] =
+    ["Date", "Subject", "From", "Sender", "Reply-To", "To", "Cc", "Bcc", "In-Reply-To", "Message-ID"];
+
+/// Of a field that was cut the last address is a piece of one, and is left out (attack row M11).
+fn whole_addresses(value: &[u8], truncated: bool) -> &[u8] {
+    match truncated.then(|| memchr::memrchr(b',', value)).flatten() {
+        Some(end) => value.get(..end).unwrap_or_default(),
+        None => value,
+    }
+}
+
+fn write_addresses(list: Option<&[u8]>, dialect: Dialect, out: &mut BytesMut) {
+    let mut items = list.map(addresses).into_iter().flatten().peekable();
+    if items.peek().is_none() {
+        return write::nil(out);
+    }
+    out.extend_from_slice(b"(");
+    for item in items {
+        match item {
+            AddressItem::Mailbox(Address { name, route, mailbox, host, .. }) => {
+                out.extend_from_slice(b"(");
+                let optional = |text: Option<&[u8]>, out: &mut BytesMut| match text {
+                    Some(text) => header_text(text, dialect, out),
+                    None => write::nil(out),
+                };
+                optional(name.as_deref(), out);
+                out.extend_from_slice(b" ");
+                optional(route.as_deref(), out);
+                out.extend_from_slice(b" ");
+                header_text(&mailbox, dialect, out);
+                out.extend_from_slice(b" ");
+                // NIL would be the mark of a group.
+                header_text(&host, dialect, out);
+                out.extend_from_slice(b")");
+            }
+            AddressItem::GroupStart(name) => {
+                out.extend_from_slice(b"(NIL NIL ");
+                header_text(&name, dialect, out);
+                out.extend_from_slice(b" NIL)");
+            }
+            AddressItem::GroupEnd => out.extend_from_slice(b"(NIL NIL NIL NIL)"),
+            _ => {}
+        }
+    }
+    out.extend_from_slice(b")");
+}
