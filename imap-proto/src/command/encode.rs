@@ -91,6 +91,10 @@ impl Writer {
         self.out.extend_from_slice(text.as_bytes());
     }
 
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     pub(super) fn number(&mut self, number: u64) {
         write::number(number, &mut self.out);
     }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use bytes::BytesMut;
 use nom::Parser;
 use nom::character::complete::char as one;
 use nom::sequence::{delimited, preceded, separated_pair, terminated};
@@ -12,7 +13,8 @@ use super::parse::Context;
 use crate::grammar::read::{
     Parsed, astring, close, expected, list, message_set, named, number64, nz_number, open, space, word, wrong,
 };
-use crate::grammar::{MessageSet, Numbering};
+use crate::grammar::{Dialect, MessageSet, Numbering};
+use crate::response::write;
 
 /// FETCH and UID FETCH.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -267,17 +269,17 @@ impl FetchAttribute {
         to.text(text);
         match self {
             Self::Section { section, partial, .. } => {
-                section.write(to);
+                section.write_name(to.dialect(), &mut to.out);
                 to.text("]");
                 Partial::write(*partial, to);
             }
             Self::Binary { part, partial, .. } => {
-                write_part(part, to);
+                write_part_name(part, &mut to.out);
                 to.text("]");
                 Partial::write(*partial, to);
             }
             Self::BinarySize { part } => {
-                write_part(part, to);
+                write_part_name(part, &mut to.out);
                 to.text("]");
             }
             _ => {}
@@ -304,12 +306,13 @@ fn part<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<NonZeroU32>> {
     Ok((input, numbers))
 }
 
-fn write_part(part: &[NonZeroU32], to: &mut Writer) {
+/// `section-part`, as a command and its answer write it.
+pub(crate) fn write_part_name(part: &[NonZeroU32], out: &mut BytesMut) {
     for (at, number) in part.iter().enumerate() {
         if at > 0 {
-            to.text(".");
+            out.extend_from_slice(b".");
         }
-        to.number(u64::from(number.get()));
+        write::number(u64::from(number.get()), out);
     }
 }
 
@@ -326,29 +329,28 @@ impl Section {
         Ok((input, Self { part, text }))
     }
 
-    fn write(&self, to: &mut Writer) {
-        write_part(&self.part, to);
+    /// What stands in the brackets, as a command and its answer write it. A field's name has no octet that would need a
+    /// literal.
+    pub(crate) fn write_name(&self, dialect: Dialect, out: &mut BytesMut) {
+        write_part_name(&self.part, out);
         if !self.part.is_empty() && self.text != SectionText::Whole {
-            to.text(".");
+            out.extend_from_slice(b".");
         }
-        let fields = |names: &[Box<str>], to: &mut Writer| {
-            to.text(" (");
-            to.spaced(names, |to, name| to.astring(name.as_bytes()));
-            to.text(")");
+        let (word, names) = match &self.text {
+            SectionText::Whole => ("", None),
+            SectionText::Header => ("HEADER", None),
+            SectionText::HeaderFields(names) => ("HEADER.FIELDS", Some(names)),
+            SectionText::HeaderFieldsNot(names) => ("HEADER.FIELDS.NOT", Some(names)),
+            SectionText::Text => ("TEXT", None),
+            SectionText::Mime => ("MIME", None),
         };
-        match &self.text {
-            SectionText::Whole => {}
-            SectionText::Header => to.text("HEADER"),
-            SectionText::HeaderFields(names) => {
-                to.text("HEADER.FIELDS");
-                fields(names, to);
-            }
-            SectionText::HeaderFieldsNot(names) => {
-                to.text("HEADER.FIELDS.NOT");
-                fields(names, to);
-            }
-            SectionText::Text => to.text("TEXT"),
-            SectionText::Mime => to.text("MIME"),
+        out.extend_from_slice(word.as_bytes());
+        for (at, name) in names.into_iter().flatten().enumerate() {
+            out.extend_from_slice(if at == 0 { b" (" } else { b" " });
+            write::astring(name.as_bytes(), dialect, out);
+        }
+        if names.is_some() {
+            out.extend_from_slice(b")");
         }
     }
 }

@@ -85,7 +85,8 @@ impl<'n> FieldFilter<'n> {
     }
 
     /// The header is over: what was picked of it ends with an empty line (RFC 9051 §6.4.5.1).
-    pub fn finish(self, out: &mut Vec<u8>) {
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.state = State::End;
         out.extend_from_slice(b"\r\n");
     }
 
