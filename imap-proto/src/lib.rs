@@ -22,9 +22,10 @@ pub mod limits;
 pub mod list;
 pub mod response;
 #[cfg(feature = "server")]
-#[cfg(any())]
 pub mod server;
 pub mod session;
 pub mod view;
 
+#[cfg(feature = "server")]
+pub use server::{Server, ServerBuilder};
 pub use session::{Answer, Event, ServerSession};

@@ -1,8 +1,9 @@
 //! A store's errors in IMAP's words. The store's own text stays in the host's log.
 
-use mailstore_traits::ErrorKind;
+use mailstore_traits::{ErrorKind, StoreError};
 
 use crate::response::code::RefusalCode;
+use crate::response::{Code, Status, StatusKind, Text};
 
 /// The code that tells a client of that kind of trouble (RFC 5530 §3).
 ///
@@ -26,6 +27,32 @@ pub fn code(kind: ErrorKind) -> RefusalCode {
         // A kind that this crate does not know yet.
         _ => RefusalCode::ServerBug,
     }
+}
+
+/// The `NO` that tells a client of that trouble.
+pub fn refusal(error: &StoreError) -> Status {
+    let words = match error.kind() {
+        ErrorKind::NotFound => "No such mailbox",
+        ErrorKind::NonExistentParent => "The mailbox above it does not exist",
+        ErrorKind::AlreadyExists => "Mailbox exists",
+        ErrorKind::NotPermitted => "Not permitted",
+        ErrorKind::OverQuota => "Over quota",
+        ErrorKind::TooBig => "Message too big",
+        ErrorKind::LimitExceeded => "A limit of the server is reached",
+        ErrorKind::InUse => "In use by another session",
+        ErrorKind::Expunged => "Message has been expunged",
+        ErrorKind::Corrupt => "Stored data is damaged",
+        ErrorKind::Unavailable => "Not available, try again later",
+        ErrorKind::Unsupported => "Not supported here",
+        ErrorKind::Invalid => "Not possible here",
+        _ => "Server error",
+    };
+    refuse(code(error.kind()), words)
+}
+
+/// A `NO` with that code.
+pub(super) fn refuse(code: RefusalCode, words: &'static str) -> Status {
+    Status::new(StatusKind::No, Text::literal(words)).with_code(Code::Refusal(code))
 }
 
 #[cfg(test)]

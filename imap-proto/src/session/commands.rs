@@ -340,6 +340,11 @@ fn traits_of(body: &CommandBody) -> (&'static str, Then, bool) {
     }
 }
 
+/// What a command is called.
+pub(super) fn name_of(body: &CommandBody) -> &'static str {
+    traits_of(body).0
+}
+
 /// Whether a command enables CONDSTORE by being said (RFC 7162 §3.1).
 fn wants_condstore(body: &CommandBody) -> bool {
     match body {

@@ -127,6 +127,21 @@ impl Event {
         }
     }
 
+    /// The command that it is, for counting: a word of ours, never the client's.
+    pub fn verb(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Capability => "CAPABILITY",
+            Self::Id(_) => "ID",
+            Self::Enable(_) => "ENABLE",
+            Self::StartTls => "STARTTLS",
+            Self::Command(body) => super::commands::name_of(body),
+            Self::Append(_) => "APPEND",
+            Self::Logout => "LOGOUT",
+            Self::Rejected(_) => "unknown",
+            _ => return None,
+        })
+    }
+
     /// Whether an answer is owed before the next event.
     pub const fn needs_answer(&self) -> bool {
         !matches!(self, Self::AppendData(_))

@@ -29,6 +29,8 @@ use mail_wire::sasl::{Dialogue, Failure};
 use mail_wire::{CredentialQuery, UserName};
 
 pub use answer::Answer;
+#[cfg(feature = "server")]
+pub(crate) use commands::has_modseq;
 pub use config::Config;
 pub use event::{Authenticated, Event, LoginFailure};
 
