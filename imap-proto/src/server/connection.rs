@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 
 use super::append::Appending;
 use super::error::{refusal, refuse};
+use super::mailboxes::make_default_mailboxes;
 use super::selected::Selected;
 use super::{Shared, metrics};
 use crate::command::CommandBody;
@@ -187,12 +188,12 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     }
 
     async fn log_in(&mut self, who: Authenticated) -> Result<(), Broken> {
-        // Another one would be somebody whose login the client has given up.
         let actor = Actor::User(who.account.clone());
         match self.shared.store.open(&who.account, &actor).await {
             Ok(account) => {
                 metrics::login(&who, true);
                 tracing::info!(peer = %self.peer, account = %who.account, "IMAP login");
+                make_default_mailboxes(&account, &self.shared.default_mailboxes).await;
                 self.account = Some(account);
                 self.answer(Answer::Ok)
             }

@@ -186,6 +186,39 @@ async fn make<A: Account>(account: &A, name: &MailboxName, special_use: Option<S
     account.create(name, special_use).await.map(|_| ())
 }
 
+/// What an account with nothing but an INBOX gets. That it could not be made keeps nobody out.
+pub(super) async fn make_default_mailboxes<A: Account>(account: &A, mailboxes: &[(MailboxName, SpecialUse)]) {
+    if mailboxes.is_empty() {
+        return;
+    }
+    let made: Result<(), StoreError> = async {
+        let infos: Vec<MailboxInfo> = account.list(ListHint::default()).try_collect().await?;
+        if infos.iter().any(|info| !info.name.is_inbox()) {
+            return Ok(());
+        }
+        for (name, special_use) in mailboxes {
+            let mut created = account.create(name, Some(*special_use)).await;
+            if created.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unsupported) {
+                created = account.create(name, None).await;
+            }
+            match created {
+                Ok(_) => account.set_subscribed(name, true).await?,
+                // Another session was faster.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+    .await;
+    match made {
+        Ok(()) => {}
+        // A store that is only read has what it has.
+        Err(error) if error.kind() == ErrorKind::NotPermitted => {}
+        Err(error) => tracing::warn!(%error, "the first mailboxes of an account were not made"),
+    }
+}
+
 fn use_attr() -> crate::response::Status {
     refuse(RefusalCode::UseAttr, "A mailbox for that special use cannot be made")
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use mail_wire::io::{Accepted, DriverOptions, Link, ServeOptions, Shutdown, TlsConfig};
 use mail_wire::sasl::{LoginDelay, Mechanism, SaslConfig};
-use mailstore_traits::{Authenticator, MailStore};
+use mailstore_traits::{Authenticator, MailStore, MailboxName, SpecialUse};
 use tokio::net::TcpListener;
 use tracing::Instrument as _;
 
@@ -56,6 +56,7 @@ struct Shared<S, A> {
     tls: Option<TlsConfig>,
     implicit_tls: bool,
     login_delay: LoginDelay,
+    default_mailboxes: Vec<(MailboxName, SpecialUse)>,
     store: S,
     authenticator: A,
 }
@@ -70,6 +71,7 @@ impl Server<(), ()> {
             allow_insecure_login: false,
             proxy_protocol: false,
             id: Vec::new(),
+            default_mailboxes: Vec::new(),
             sasl: None,
             login_delay: LoginDelay::default(),
             limits: Limits::default(),
@@ -90,6 +92,7 @@ pub struct ServerBuilder {
     allow_insecure_login: bool,
     proxy_protocol: bool,
     id: Vec<(String, String)>,
+    default_mailboxes: Vec<(MailboxName, SpecialUse)>,
     sasl: Option<Arc<SaslConfig>>,
     login_delay: LoginDelay,
     limits: Limits,
@@ -135,6 +138,16 @@ impl ServerBuilder {
     #[must_use]
     pub fn id(mut self, fields: impl IntoIterator<Item = (String, String)>) -> Self {
         self.id = fields.into_iter().collect();
+        self
+    }
+
+    /// Mailboxes that an account gets at its first login: made, with what they are for, and subscribed, if there is nothing
+    /// but an INBOX. Later ones make none, so what a user deletes stays deleted. A store that knows no special uses gets
+    /// them without. None unless it is said. What is no name of a mailbox is left out.
+    #[must_use]
+    pub fn default_mailboxes<'n>(mut self, mailboxes: impl IntoIterator<Item = (&'n str, SpecialUse)>) -> Self {
+        let named = |(name, special_use)| Some((MailboxName::parse(name).ok()?, special_use));
+        self.default_mailboxes = mailboxes.into_iter().filter_map(named).collect();
         self
     }
 
@@ -229,6 +242,7 @@ impl ServerBuilder {
                 tls: self.tls,
                 implicit_tls: self.implicit_tls,
                 login_delay: self.login_delay,
+                default_mailboxes: self.default_mailboxes,
                 store,
                 authenticator,
             }),

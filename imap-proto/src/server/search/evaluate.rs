@@ -19,6 +19,9 @@ const HEADER_MOST: u64 = 1024 * 1024;
 /// So many octets of one field.
 const FIELD_MOST: usize = 64 * 1024;
 
+/// After so many octets of a body others have their turn: a store in memory would never wait.
+const TURN: u64 = 256 * 1024;
+
 /// What is known of one condition.
 type Known = Option<bool>;
 
@@ -219,12 +222,21 @@ impl<'p> Evaluation<'p> {
         let mut body = account.open_body(id, uid, ByteRange::new(range.start, octets)).await?;
         let (mut plain, mut text) = (Vec::new(), String::new());
         let mut is_last = false;
+        let mut read = 0u64;
         self.pause();
         while !is_last {
+            if read >= TURN {
+                read = 0;
+                tokio::task::yield_now().await;
+            }
             plain.clear();
             text.clear();
             match (body.next().await, &mut transfer) {
-                (Some(chunk), Some(transfer)) => transfer.decode(&chunk?, &mut plain),
+                (Some(chunk), Some(transfer)) => {
+                    let chunk = chunk?;
+                    read = read.saturating_add(chunk.len() as u64);
+                    transfer.decode(&chunk, &mut plain);
+                }
                 (None, Some(transfer)) => {
                     is_last = true;
                     transfer.finish(&mut plain);

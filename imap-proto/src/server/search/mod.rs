@@ -121,7 +121,6 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         let mut found = Found::default();
         let mut looked_at = 0u64;
         let mut told = Instant::now();
-        let all = candidates.len().max(1);
         let mut metas = account.fetch_meta(&id, &candidates, fields, filter).boxed();
         while let Some(meta) = metas.next().await {
             let meta = meta?;
@@ -139,9 +138,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
             if told.elapsed() >= STILL_SEARCHING {
                 // Who has gone is noticed by it too: the search of a client that does not listen ends here.
                 told = Instant::now();
-                let percent = looked_at.saturating_mul(100) / all;
-                let words = format!("* OK Searched {percent}% of the mailbox\r\n");
-                self.driver.output().extend_from_slice(words.as_bytes());
+                self.driver.output().extend_from_slice(b"* OK Still searching\r\n");
                 self.driver.flush().await?;
             }
         }
