@@ -30,7 +30,7 @@ The same options can stand in a file, `--config server.toml`, a line for each:
 `ready` on standard output says that every listener accepts. Logs go to standard error.
 SIGINT or SIGTERM ends it when the messages under way are in; a second one at once.";
 
-/// A complete mail server in one program: SMTP, submission, LMTP and POP3 over one store
+/// A complete mail server in one program: SMTP, submission, LMTP, IMAP and POP3 over one store
 ///
 /// Without a command it serves. Everything it keeps is in one folder, `pillarbox-data` unless --data says otherwise.
 #[derive(Debug, Parser)]

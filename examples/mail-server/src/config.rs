@@ -19,14 +19,16 @@ pub(crate) enum Role {
     Submission,
     Submissions,
     Lmtp,
+    Imap,
+    Imaps,
     Pop3,
     Pop3s,
 }
 
 impl Role {
     /// All of them, in the order in which they are told.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Smtp, Self::Submission, Self::Submissions, Self::Lmtp, Self::Pop3, Self::Pop3s];
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Smtp, Self::Submission, Self::Submissions, Self::Lmtp, Self::Imap, Self::Imaps, Self::Pop3, Self::Pop3s];
 
     /// Its option's name.
     pub(crate) fn name(self) -> &'static str {
@@ -35,6 +37,8 @@ impl Role {
             Self::Submission => "submission",
             Self::Submissions => "submissions",
             Self::Lmtp => "lmtp",
+            Self::Imap => "imap",
+            Self::Imaps => "imaps",
             Self::Pop3 => "pop3",
             Self::Pop3s => "pop3s",
         }
@@ -42,16 +46,18 @@ impl Role {
 
     /// Whether TLS begins with the first octet.
     pub(crate) fn implicit_tls(self) -> bool {
-        matches!(self, Self::Submissions | Self::Pop3s)
+        matches!(self, Self::Submissions | Self::Imaps | Self::Pop3s)
     }
 
-    /// The port for this machine alone, and the one that RFC 6409, RFC 8314 and RFC 1939 give it.
+    /// The port for this machine alone, and the one that RFC 6409, RFC 8314, RFC 9051 and RFC 1939 give it.
     fn ports(self) -> Option<(u16, u16)> {
         match self {
             Self::Smtp => Some((2525, 25)),
             Self::Submission => Some((2587, 587)),
             Self::Submissions => Some((2465, 465)),
             Self::Lmtp => None,
+            Self::Imap => Some((2143, 143)),
+            Self::Imaps => Some((2993, 993)),
             Self::Pop3 => Some((2110, 110)),
             Self::Pop3s => Some((2995, 995)),
         }
@@ -203,6 +209,8 @@ fn listeners(options: &Options) -> Vec<(Role, SocketAddr)> {
             Role::Submission => options.submission,
             Role::Submissions => options.submissions,
             Role::Lmtp => options.lmtp,
+            Role::Imap => options.imap,
+            Role::Imaps => options.imaps,
             Role::Pop3 => options.pop3,
             Role::Pop3s => options.pop3s,
         };
@@ -319,6 +327,8 @@ mod tests {
             "smtp 127.0.0.1:2525",
             "submission 127.0.0.1:2587",
             "submissions 127.0.0.1:2465",
+            "imap 127.0.0.1:2143",
+            "imaps 127.0.0.1:2993",
             "pop3 127.0.0.1:2110",
             "pop3s 127.0.0.1:2995",
         ];
@@ -341,6 +351,8 @@ mod tests {
             "submission 0.0.0.0:587",
             "submissions 0.0.0.0:465",
             "lmtp [::1]:24",
+            "imap 0.0.0.0:143",
+            "imaps 0.0.0.0:993",
             "pop3s 0.0.0.0:995",
         ];
         assert_eq!(addresses(&options), expected);
@@ -360,6 +372,8 @@ mod tests {
             submission = "off"
             submissions = "off"
             lmtp = "127.0.0.1:24"
+            imap = "off"
+            imaps = "off"
             pop3 = "off"
             pop3s = "off"
             tls-cert = "cert.pem"
@@ -415,7 +429,7 @@ mod tests {
             ("tls-cert = \"x\"", "--tls-key"),
             ("tls-key = \"x\"", "--tls-cert"),
             (
-                "smtp=\"off\"\nsubmission=\"off\"\nsubmissions=\"off\"\npop3=\"off\"\npop3s=\"off\"",
+                "smtp=\"off\"\nsubmission=\"off\"\nsubmissions=\"off\"\nimap=\"off\"\nimaps=\"off\"\npop3=\"off\"\npop3s=\"off\"",
                 "every listener is off",
             ),
             ("smtp = \"127.0.0.1:2110\"", "--smtp and --pop3 are both 127.0.0.1:2110"),

@@ -66,6 +66,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "LISTEN", help_heading = "Listeners (ADDRESS:PORT or `off`)")]
     pub(crate) lmtp: Option<Listen>,
 
+    /// IMAP: STARTTLS, then login [default: 127.0.0.1:2143]
+    #[arg(long, value_name = "LISTEN", help_heading = "Listeners (ADDRESS:PORT or `off`)")]
+    pub(crate) imap: Option<Listen>,
+
+    /// IMAP: TLS from the first octet, then login [default: 127.0.0.1:2993]
+    #[arg(long, value_name = "LISTEN", help_heading = "Listeners (ADDRESS:PORT or `off`)")]
+    pub(crate) imaps: Option<Listen>,
+
     /// POP3: STLS, then login [default: 127.0.0.1:2110]
     #[arg(long, value_name = "LISTEN", help_heading = "Listeners (ADDRESS:PORT or `off`)")]
     pub(crate) pop3: Option<Listen>,
@@ -148,6 +156,8 @@ impl Options {
             submission: self.submission.or(below.submission),
             submissions: self.submissions.or(below.submissions),
             lmtp: self.lmtp.or(below.lmtp),
+            imap: self.imap.or(below.imap),
+            imaps: self.imaps.or(below.imaps),
             pop3: self.pop3.or(below.pop3),
             pop3s: self.pop3s.or(below.pop3s),
             metrics: self.metrics.or(below.metrics),

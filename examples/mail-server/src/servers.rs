@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use mail_wire::UserName;
 use mail_wire::io::{Shutdown, TlsConfig};
 use mail_wire::sasl::SaslConfig;
-use mailstore_traits::MailStore;
+use mailstore_traits::{MailStore, SpecialUse};
 use tokio::net::TcpListener;
 
 use crate::accounts::{Accounts, Addresses, Logins, Rules, SALT_LEN, SCRAM_ITERATIONS};
@@ -77,6 +77,10 @@ impl Servers {
                 let server = self.pop3(role, store)?;
                 async move { server.serve_with_shutdown(listener, shutdown).await }.boxed()
             }
+            Role::Imap | Role::Imaps => {
+                let server = self.imap(role, store)?;
+                async move { server.serve_with_shutdown(listener, shutdown).await }.boxed()
+            }
             Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => {
                 let server = self.smtp(role, store)?;
                 async move { server.serve_with_shutdown(listener, shutdown).await }.boxed()
@@ -92,7 +96,7 @@ impl Servers {
             Role::Submission | Role::Submissions => {
                 builder.submission().own_senders(self.own_senders).dsn(self.own_senders).configure(be_lenient)
             }
-            Role::Smtp | Role::Pop3 | Role::Pop3s => builder.configure(be_lenient),
+            _ => builder.configure(be_lenient),
         };
         let mut limits = smtp_proto::Limits::default();
         limits.message_size = self.max_message_size;
@@ -105,6 +109,23 @@ impl Servers {
             .max_connections_per_address(self.max_connections_per_address)
             .sasl(Arc::new(self.sasl()?))
             .build_with(store, self.logins.clone(), self.addresses.clone()))
+    }
+
+    fn imap<S: MailStore>(&self, role: Role, store: S) -> Outcome<imap_proto::Server<S, Logins>> {
+        let mut limits = imap_proto::limits::Limits::default();
+        limits.append = self.max_message_size;
+        // What is refused unasked is read up to twice that, and then the connection closes (attack row M6).
+        limits.discard = self.max_message_size.saturating_mul(2);
+        Ok(imap_proto::Server::builder(&self.host_name.to_string())
+            .tls(self.tls.clone())
+            .implicit_tls(role.implicit_tls())
+            .allow_insecure_login(self.allow_insecure_login)
+            .default_mailboxes(DEFAULT_MAILBOXES)
+            .limits(limits)
+            .max_connections(self.max_connections)
+            .max_connections_per_address(self.max_connections_per_address)
+            .sasl(self.sasl()?)
+            .build_with(store, self.logins.clone()))
     }
 
     fn pop3<S: MailStore>(&self, role: Role, store: S) -> Outcome<pop3_proto::Server<S, Logins>> {
@@ -137,6 +158,15 @@ impl Servers {
             .with_name_folding(fold))
     }
 }
+
+/// What mail programs look for in a new account, and make in their own languages if it is not there (RFC 6154 §2).
+const DEFAULT_MAILBOXES: [(&str, SpecialUse); 5] = [
+    ("Archive", SpecialUse::Archive),
+    ("Drafts", SpecialUse::Drafts),
+    ("Junk", SpecialUse::Junk),
+    ("Sent", SpecialUse::Sent),
+    ("Trash", SpecialUse::Trash),
+];
 
 /// What real senders get wrong without meaning harm: mail programs, and devices that scan or report by mail, write
 /// `MAIL FROM: <a@b>`; Windows machines greet with their own name, `EHLO FRONT_DESK`. To refuse either is to lose mail that

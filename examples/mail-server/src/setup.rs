@@ -72,6 +72,8 @@ fn row(role: Role, address: SocketAddr, settings: &Settings) -> [String; 5] {
         Role::Submission => ("sending (submission)", "yes"),
         Role::Submissions => ("sending (submissions)", "yes"),
         Role::Lmtp => ("local delivery (lmtp)", "no"),
+        Role::Imap => ("mailboxes (imap)", "yes"),
+        Role::Imaps => ("mailboxes (imaps)", "yes"),
         Role::Pop3 => ("receiving (pop3)", "yes"),
         Role::Pop3s => ("receiving (pop3s)", "yes"),
     };

@@ -195,6 +195,8 @@ fn openssl_sees_the_certificate_and_both_kinds_of_tls() {
         ("submission", Some("smtp")),
         ("submissions", None),
         ("lmtp", Some("lmtp")),
+        ("imap", Some("imap")),
+        ("imaps", None),
         ("pop3", Some("pop3")),
         ("pop3s", None),
     ] {

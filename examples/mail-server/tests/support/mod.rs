@@ -12,7 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// All listeners on free ports.
-pub(crate) const FREE_PORTS: [&str; 12] = [
+pub(crate) const FREE_PORTS: [&str; 16] = [
     "--smtp",
     "127.0.0.1:0",
     "--submission",
@@ -20,6 +20,10 @@ pub(crate) const FREE_PORTS: [&str; 12] = [
     "--submissions",
     "127.0.0.1:0",
     "--lmtp",
+    "127.0.0.1:0",
+    "--imap",
+    "127.0.0.1:0",
+    "--imaps",
     "127.0.0.1:0",
     "--pop3",
     "127.0.0.1:0",
@@ -103,7 +107,7 @@ impl Server {
             let at = words.iter().position(|word| *word == what)?;
             words.get(at + by).map(|word| (*word).to_owned())
         };
-        let ports = ["smtp", "submission", "submissions", "lmtp", "pop3", "pop3s"].into_iter();
+        let ports = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s"].into_iter();
         let ports = ports.filter_map(|role| Some((role.to_owned(), behind(&format!("({role})"), 2)?.parse().ok()?)));
         let ports = ports.collect();
         let user = behind("name", 1).unwrap_or_default().trim_end_matches(',').to_owned();
