@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures::{SinkExt, TryStreamExt};
 use mail_wire::io::{Link, TlsConfig};
-use smtp_proto::{Answer, Config, Event, Protocol, ServerCodec};
+use smtp_proto::{Answer, Config, Event, Protocol, ServerCodec, ServerSession};
 use tokio::net::TcpListener;
 use tokio_util::codec::Framed;
 
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 }
 
 async fn converse(link: Link, config: Arc<Config>, tls: &TlsConfig) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let mut framed = Framed::new(link, ServerCodec::new(config));
+    let mut framed = Framed::new(link, ServerCodec::new(ServerSession::new(config)));
     // A `Framed` reads before it decodes, so the greeting is given unasked.
     framed.send(Answer::greeting()).await?;
     while let Some(event) = framed.try_next().await? {

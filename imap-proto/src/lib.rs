@@ -13,6 +13,8 @@
 //! | --- | --- | --- |
 //! | 5530 | response codes | [`response::code`] |
 
+#[cfg(feature = "codec")]
+pub mod codec;
 pub mod command;
 pub mod error;
 pub mod fetch;
@@ -26,6 +28,8 @@ pub mod server;
 pub mod session;
 pub mod view;
 
+#[cfg(feature = "codec")]
+pub use codec::{CodecError, ServerCodec};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerBuilder};
 pub use session::{Answer, Event, ServerSession};

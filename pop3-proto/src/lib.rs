@@ -78,11 +78,11 @@
 //! use bytes::BytesMut;
 //! use futures::{SinkExt, TryStreamExt};
 //! use mail_wire::io::{Link, TlsConfig};
-//! use pop3_proto::{Answer, CodecError, Config, Event, ServerCodec};
+//! use pop3_proto::{Answer, CodecError, Config, Event, ServerCodec, ServerSession};
 //! use tokio_util::codec::{Framed, FramedParts};
 //!
 //! async fn converse(socket: Link, config: Arc<Config>, tls: TlsConfig) -> Result<(), CodecError> {
-//!     let mut framed = Framed::new(socket, ServerCodec::new(config));
+//!     let mut framed = Framed::new(socket, ServerCodec::new(ServerSession::new(config)));
 //!     framed.send(Answer::greeting()).await?;
 //!     while let Some(event) = framed.try_next().await? {
 //!         match event {

@@ -64,12 +64,12 @@
 //! # #[cfg(feature = "codec")] mod framed {
 //! # use std::sync::Arc;
 //! # use futures::{SinkExt, TryStreamExt};
-//! # use smtp_proto::{Answer, Config, Event, ServerCodec};
+//! # use smtp_proto::{Answer, Config, Event, ServerCodec, ServerSession};
 //! # use tokio_util::codec::Framed;
 //! # fn known(_: &smtp_proto::grammar::ForwardPath) -> bool { false }
 //! # async fn run<S>(socket: S, config: Arc<Config>) -> Result<(), Box<dyn std::error::Error>>
 //! # where S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin {
-//! let mut framed = Framed::new(socket, ServerCodec::new(config));
+//! let mut framed = Framed::new(socket, ServerCodec::new(ServerSession::new(config)));
 //! framed.send(Answer::greeting()).await?;
 //! while let Some(event) = framed.try_next().await? {
 //!     match event {

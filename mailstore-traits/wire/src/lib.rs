@@ -10,6 +10,7 @@
 //! | [`proxy`] | whose connection it is, when a load balancer passes it on |
 //! | [`sasl`] | logging in: PLAIN, LOGIN, SCRAM with and without channel bindings, OAUTHBEARER, XOAUTH2, EXTERNAL, ANONYMOUS, CRAM-MD5 |
 //! | [`machine`] | the shape that every session has, and its timers |
+//! | `codec` | feature `codec`: a session as tokio-util's `Decoder` and `Encoder` |
 //! | `io` | feature `io`: sessions over tokio sockets and TLS, caps on connections, deadlines, metrics |
 //!
 //! # RFCs
@@ -36,6 +37,8 @@
 //! Nothing here has a protocol's name in it, and nothing without the feature `io` knows a socket or a clock.
 
 pub mod base64;
+#[cfg(feature = "codec")]
+pub mod codec;
 pub mod dot;
 pub mod foreign;
 #[cfg(feature = "io")]

@@ -169,6 +169,8 @@ impl TlsInfo {
 pub trait Machine {
     /// What has come.
     type Event;
+    /// What the host says to it.
+    type Answer;
     /// A fault after which octets can no longer be trusted, or a mistake of the caller's.
     type Error: std::error::Error + Send + Sync + 'static;
 
@@ -177,6 +179,12 @@ pub trait Machine {
     /// # Errors
     /// The session is over, or the caller owes an answer.
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Option<Self::Event>, Self::Error>;
+
+    /// Encodes the answer to the last event, then moves the state.
+    ///
+    /// # Errors
+    /// A mistake of the caller's: nothing is owed, or the answer does not fit the event. Nothing has been written then.
+    fn answer(&mut self, answer: Self::Answer, out: &mut BytesMut) -> Result<(), Self::Error>;
 
     /// The peer has sent its last octet.
     ///

@@ -496,10 +496,15 @@ impl ServerSession {
 
 impl Machine for ServerSession {
     type Event = Event;
+    type Answer = Answer;
     type Error = Error;
 
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Option<Event>, Error> {
         Self::next_event(self, input)
+    }
+
+    fn answer(&mut self, answer: Answer, out: &mut BytesMut) -> Result<(), Error> {
+        Ok(self.answer(answer, out)?)
     }
 
     fn end_of_input(&mut self) -> Result<(), Error> {

@@ -39,6 +39,7 @@ impl Echo {
 
 impl Machine for Echo {
     type Event = BytesMut;
+    type Answer = BytesMut;
     type Error = Fault;
 
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Option<BytesMut>, Fault> {
@@ -49,6 +50,11 @@ impl Machine for Echo {
             Some(Ok(line)) => Ok(Some(line)),
             Some(Err(_)) => Err(Fault("a bad line")),
         }
+    }
+
+    fn answer(&mut self, line: BytesMut, out: &mut BytesMut) -> Result<(), Fault> {
+        self.answer(&line, out);
+        Ok(())
     }
 
     fn end_of_input(&mut self) -> Result<(), Fault> {
