@@ -1,0 +1,146 @@
+//! A server over a store, and clients that talk to it line by line.
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use imap_proto::Server;
+use mail_wire::io::{Link, Shutdown};
+use mailstore_traits::memory::MemoryStore;
+use mailstore_traits::{Authenticator, MailStore, SpecialUse};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+/// A server over a store in memory with one account, ada, whose password is secret.
+pub fn server() -> Server<MemoryStore, MemoryStore> {
+    let store = MemoryStore::new().with_account("ada", "secret");
+    Server::builder("mail.example.org")
+        .allow_insecure_login(true)
+        .default_mailboxes([("Sent", SpecialUse::Sent), ("Trash", SpecialUse::Trash)])
+        .build(store)
+}
+
+/// A client on a connection of its own.
+pub struct Client {
+    socket: DuplexStream,
+    input: BytesMut,
+}
+
+impl Client {
+    pub async fn connect<S: MailStore, A: Authenticator>(server: &Server<S, A>) -> Self {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let server = server.clone();
+        tokio::spawn(async move {
+            server.serve_link(Link::plain(far), "127.0.0.1:1".parse().unwrap(), Shutdown::never()).await;
+        });
+        let mut client = Self { socket: near, input: BytesMut::new() };
+        assert!(client.line().await.starts_with("* OK [CAPABILITY "));
+        client
+    }
+
+    /// Logged in.
+    pub async fn ada<S: MailStore, A: Authenticator>(server: &Server<S, A>) -> Self {
+        let mut client = Self::connect(server).await;
+        client.talk(&[("l LOGIN ada secret", &["l OK [CAPABILITY *] Logged in"])]).await;
+        client
+    }
+
+    pub async fn send(&mut self, octets: &[u8]) {
+        self.socket.write_all(octets).await.unwrap();
+    }
+
+    /// The next line; a literal belongs to the line that announces it, and is told with `|` for CRLF.
+    pub async fn line(&mut self) -> String {
+        let mut whole = String::new();
+        loop {
+            let line = self.until_crlf().await;
+            let literal = line.strip_suffix('}').and_then(|line| line.rsplit_once('{')?.1.parse::<usize>().ok());
+            whole.push_str(&line);
+            let Some(octets) = literal else { return whole };
+            while self.input.len() < octets {
+                self.read().await;
+            }
+            let literal = self.input.split_to(octets);
+            whole.push('|');
+            whole.push_str(&String::from_utf8_lossy(&literal).replace("\r\n", "|"));
+        }
+    }
+
+    async fn until_crlf(&mut self) -> String {
+        loop {
+            if let Some(end) = self.input.windows(2).position(|pair| pair == b"\r\n") {
+                let line = self.input.split_to(end);
+                let _ = self.input.split_to(2);
+                return String::from_utf8_lossy(&line).into_owned();
+            }
+            self.read().await;
+        }
+    }
+
+    async fn read(&mut self) {
+        let read = tokio::time::timeout(Duration::from_secs(20), self.socket.read_buf(&mut self.input));
+        let count = read.await.expect("the server says something").unwrap();
+        assert!(count > 0, "the server has gone; it said {:?}", self.input);
+    }
+
+    /// All lines up to the tagged answer.
+    pub async fn ask(&mut self, command: &str) -> Vec<String> {
+        self.send(format!("{command}\r\n").as_bytes()).await;
+        let tag = command.split(' ').next().unwrap();
+        let mut lines = Vec::new();
+        loop {
+            lines.push(self.line().await);
+            if lines.last().unwrap().starts_with(&format!("{tag} ")) {
+                return lines;
+            }
+        }
+    }
+
+    /// Commands and what each is answered with, line by line; `*` stands for anything behind the first octet.
+    pub async fn talk(&mut self, talk: &[(&str, &[&str])]) {
+        for (command, expected) in talk {
+            let lines = self.ask(command).await;
+            let same =
+                lines.len() == expected.len() && lines.iter().zip(*expected).all(|(line, like)| is_like(line, like));
+            assert!(same, "C: {command}\nexpected\n  {}\nand heard\n  {}", expected.join("\n  "), lines.join("\n  "));
+        }
+    }
+
+    /// Appends a message to a mailbox.
+    pub async fn append(&mut self, mailbox: &str, flags: &str, message: &str) {
+        let head = format!("p APPEND {mailbox} ({flags}) {{{}+}}\r\n{message}", message.len());
+        let answer = self.ask(&head).await;
+        assert!(answer.last().unwrap().starts_with("p OK"), "{answer:?}");
+    }
+
+    /// Whether the server has closed the connection, with nothing more said.
+    pub async fn is_closed(&mut self) -> bool {
+        let had_said_all = self.input.is_empty();
+        let read = tokio::time::timeout(Duration::from_secs(20), self.socket.read_buf(&mut self.input));
+        had_said_all && read.await.expect("it closes").unwrap() == 0
+    }
+}
+
+fn is_like(line: &str, like: &str) -> bool {
+    // The first octet of an untagged response is a star of its own.
+    let (first, rest) = like.split_at(1);
+    let Some(mut left) = line.strip_prefix(first) else { return false };
+    let mut pieces = rest.split('*').peekable();
+    let mut begins = true;
+    while let Some(piece) = pieces.next() {
+        let is_last = pieces.peek().is_none();
+        left = match (begins, is_last) {
+            (true, true) => return left == piece,
+            (true, false) => match left.strip_prefix(piece) {
+                Some(left) => left,
+                None => return false,
+            },
+            (false, true) => return left.ends_with(piece),
+            (false, false) => match left.find(piece) {
+                Some(at) => &left[at + piece.len()..],
+                None => return false,
+            },
+        };
+        begins = false;
+    }
+    true
+}
