@@ -1,5 +1,11 @@
 //! A server over a store, and clients that talk to it line by line.
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "each test uses a part of it"
+)]
 
 use std::time::Duration;
 
@@ -50,27 +56,34 @@ impl Client {
 
     /// The next line; a literal belongs to the line that announces it, and is told with `|` for CRLF.
     pub async fn line(&mut self) -> String {
-        let mut whole = String::new();
+        String::from_utf8_lossy(&self.raw_line().await).replace("\r\n", "|")
+    }
+
+    /// The same as it came.
+    pub async fn raw_line(&mut self) -> Vec<u8> {
+        let mut whole = Vec::new();
         loop {
             let line = self.until_crlf().await;
-            let literal = line.strip_suffix('}').and_then(|line| line.rsplit_once('{')?.1.parse::<usize>().ok());
-            whole.push_str(&line);
+            let literal = line.strip_suffix(b"}").and_then(|line| {
+                let from = line.iter().rposition(|octet| *octet == b'{')?;
+                std::str::from_utf8(&line[from + 1..]).ok()?.parse::<usize>().ok()
+            });
+            whole.extend_from_slice(&line);
             let Some(octets) = literal else { return whole };
             while self.input.len() < octets {
                 self.read().await;
             }
-            let literal = self.input.split_to(octets);
-            whole.push('|');
-            whole.push_str(&String::from_utf8_lossy(&literal).replace("\r\n", "|"));
+            whole.extend_from_slice(b"\r\n");
+            whole.extend_from_slice(&self.input.split_to(octets));
         }
     }
 
-    async fn until_crlf(&mut self) -> String {
+    async fn until_crlf(&mut self) -> BytesMut {
         loop {
             if let Some(end) = self.input.windows(2).position(|pair| pair == b"\r\n") {
                 let line = self.input.split_to(end);
                 let _ = self.input.split_to(2);
-                return String::from_utf8_lossy(&line).into_owned();
+                return line;
             }
             self.read().await;
         }
