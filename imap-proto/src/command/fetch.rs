@@ -287,12 +287,26 @@ impl FetchAttribute {
     }
 }
 
-/// `section-part`, or nothing.
+/// `[section-part]` of an answer.
+pub(crate) fn read_part(input: &[u8], most: usize) -> Parsed<'_, Vec<NonZeroU32>> {
+    delimited(one('['), |input| numbers(input, most), one(']')).parse(input)
+}
+
+/// `[section]` of an answer.
+pub(crate) fn read_section(input: &[u8], dialect: Dialect, most: usize) -> Parsed<'_, Section> {
+    Section::read_within(input, dialect, most)
+}
+
 fn part<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<NonZeroU32>> {
+    numbers(input, with.limits.list_items)
+}
+
+/// `section-part`, or nothing.
+fn numbers(input: &[u8], most: usize) -> Parsed<'_, Vec<NonZeroU32>> {
     let mut numbers = Vec::new();
     let mut input = input;
     while let [b'0'..=b'9', ..] = input {
-        if numbers.len() >= with.limits.list_items {
+        if numbers.len() >= most {
             return wrong(CommandErrorKind::TooDeep);
         }
         let (rest, number) = nz_number(input)?;
@@ -318,11 +332,15 @@ pub(crate) fn write_part_name(part: &[NonZeroU32], out: &mut BytesMut) {
 
 impl Section {
     fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
-        let (input, part) = preceded(one('['), |input| part(input, with)).parse(input)?;
+        Self::read_within(input, with.dialect, with.limits.list_items)
+    }
+
+    fn read_within(input: &[u8], dialect: Dialect, most: usize) -> Parsed<'_, Self> {
+        let (input, part) = preceded(one('['), |input| numbers(input, most)).parse(input)?;
         let (input, text) = match (input, part.is_empty()) {
             ([b']', ..], _) => (input, SectionText::Whole),
-            ([b'.', rest @ ..], false) => SectionText::read(rest, true, with)?,
-            (_, true) => SectionText::read(input, false, with)?,
+            ([b'.', rest @ ..], false) => SectionText::read(rest, true, dialect, most)?,
+            (_, true) => SectionText::read(input, false, dialect, most)?,
             _ => return expected("a section"),
         };
         let (input, _) = named("a closing bracket", one(']')).parse(input)?;
@@ -356,10 +374,10 @@ impl Section {
 }
 
 impl SectionText {
-    fn read<'a>(input: &'a [u8], of_part: bool, with: Context<'_>) -> Parsed<'a, Self> {
+    fn read(input: &[u8], of_part: bool, dialect: Dialect, most: usize) -> Parsed<'_, Self> {
         // A field's name has no space, colon or control in it (RFC 5322 §2.2).
         let name = |input| {
-            let (rest, name) = astring(input, with.dialect)?;
+            let (rest, name) = astring(input, dialect)?;
             match std::str::from_utf8(&name) {
                 Ok(name) if !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic() && octet != b':') => {
                     Ok((rest, Box::from(name)))
@@ -367,7 +385,7 @@ impl SectionText {
                 _ => expected("the name of a header field"),
             }
         };
-        let mut names = preceded(space, list(with.limits.list_items, "the name of a header field", name));
+        let mut names = preceded(space, list(most, "the name of a header field", name));
         if let Ok((rest, ())) = word("HEADER.FIELDS.NOT")(input) {
             return names.parse(rest).map(|(rest, names)| (rest, Self::HeaderFieldsNot(names)));
         }

@@ -16,9 +16,8 @@ mod search;
 pub use append::AppendHead;
 pub use encode::{Encoded, Literals};
 pub use error::{CommandError, CommandErrorKind};
-#[cfg(feature = "server")]
-pub(crate) use fetch::write_part_name;
 pub use fetch::{Fetch, FetchAttribute, Partial, Section, SectionText};
+pub(crate) use fetch::{read_part, read_section, write_part_name};
 pub use list::{List, ListReturn, ListSelect, Lsub};
 pub use login::{Authenticate, IdField, Login};
 pub use mailbox::{Create, Rename, Select, Status, StatusItem};

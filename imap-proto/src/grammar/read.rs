@@ -187,6 +187,15 @@ pub(crate) fn literal(input: &[u8]) -> Parsed<'_, &[u8]> {
     if memchr::memchr(0, octets).is_some() { wrong(CommandErrorKind::Nul) } else { Ok((rest, octets)) }
 }
 
+/// `literal8` with its octets behind it, in which NUL is legal (RFC 3516 §4.1).
+pub(crate) fn literal8(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let digits = take_while_m_n(1, 10, |octet: u8| octet.is_ascii_digit());
+    let head = delimited(tag("~{"), map_opt(digits, number_of), (opt(one('+')), tag("}\r\n")));
+    let (rest, octets) = named("a literal8", head).parse(input)?;
+    let octets = usize::try_from(octets).unwrap_or(usize::MAX);
+    named("a whole literal", take(octets)).parse(rest)
+}
+
 /// `string`.
 pub(crate) fn string(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>> {
     match input {

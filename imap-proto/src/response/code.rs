@@ -49,6 +49,30 @@ pub enum RefusalCode {
 }
 
 impl RefusalCode {
+    /// All of them.
+    pub const ALL: [Self; 20] = [
+        Self::Unavailable,
+        Self::NoPerm,
+        Self::InUse,
+        Self::ExpungeIssued,
+        Self::Corruption,
+        Self::ServerBug,
+        Self::Cannot,
+        Self::Limit,
+        Self::OverQuota,
+        Self::AlreadyExists,
+        Self::NonExistent,
+        Self::TooBig,
+        Self::AuthenticationFailed,
+        Self::AuthorizationFailed,
+        Self::Expired,
+        Self::PrivacyRequired,
+        Self::ContactAdmin,
+        Self::ClientBug,
+        Self::HasChildren,
+        Self::UseAttr,
+    ];
+
     /// The word that stands in the brackets.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -80,7 +80,9 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         telling: Telling,
     ) -> Result<UidSet, Stop> {
         let account = self.account()?;
-        let id = self.selected()?.id.clone();
+        let selected = self.selected()?;
+        selected.view.begin_own();
+        let id = selected.id.clone();
         let mut failed = UidSet::new();
         let mut outcomes = account.store_flags(&id, uids, change.clone(), unchanged_since).boxed();
         while let Some(outcome) = outcomes.next().await {

@@ -76,6 +76,8 @@ pub struct View {
     flags: BTreeMap<Uid, (ModSeq, Flags)>,
     look_again: UidSet,
     own: BTreeMap<Uid, ModSeq>,
+    /// Where the cursor was when this client's last change began: what a message had by then is nobody's new change.
+    own_from: ModSeq,
 }
 
 impl View {
@@ -93,6 +95,7 @@ impl View {
             flags: BTreeMap::new(),
             look_again: UidSet::new(),
             own: BTreeMap::new(),
+            own_from: snapshot.highest_modseq,
         }
     }
 
@@ -219,6 +222,11 @@ impl View {
         self.own.retain(|_, modseq| *modseq > cursor);
     }
 
+    /// This client is about to change flags: [`own`](Self::own) tells what comes of it.
+    pub fn begin_own(&mut self) {
+        self.own_from = self.cursor;
+    }
+
     /// This client has changed a message's flags, and the message has that modification sequence by it. If it was
     /// `silent`, the client has not been told of the flags; what others had changed before is then told all the same.
     ///
@@ -229,8 +237,9 @@ impl View {
             self.own.insert(uid, modseq);
         }
         match self.flags.get(&uid) {
-            // Somebody else's, of which nobody has heard: the flags are told as they are now, both changes in them.
-            Some((queued, _)) if silent && *queued < modseq => {
+            // Somebody else's, of which nobody has heard: the flags are told as they are now, both changes in them. One
+            // that is as old as the message is somebody else's too, if it was there before: this client changed nothing.
+            Some((queued, _)) if silent && (*queued < modseq || modseq <= self.own_from) => {
                 self.flags.remove(&uid);
                 self.look_again.insert(uid);
             }

@@ -154,9 +154,16 @@ fn a_silent_change_hides_nobody_elses() {
     assert_eq!((view.tell(true), view.highest_modseq()), (Some(News::LookAgain(uids([1]))), modseq(10)));
     view.looked_at(&uids([1]));
     assert_eq!((view.tell(true), view.highest_modseq()), (None, modseq(12)));
-    // The store was ahead of its own answer: the change that comes back is this client's.
+    // Somebody has changed 2, and this client's own silent change comes to nothing: the other is still to be told.
     view.feed(changes(&[(2, 13)], &[], 13));
+    view.begin_own();
     view.own(uid(2), modseq(13), true);
+    assert_eq!(view.tell(true), Some(News::LookAgain(uids([2]))));
+    view.looked_at(&uids([2]));
+    view.begin_own();
+    // The store was ahead of its own answer: the change that comes back is this client's.
+    view.feed(changes(&[(2, 14)], &[], 14));
+    view.own(uid(2), modseq(14), true);
     assert_eq!(view.tell(true), None);
 }
 

@@ -1,0 +1,674 @@
+//! From octets to responses: what a client reads.
+//!
+//! A response is framed first, by [`ResponseReader`], and read in one piece, as commands are. Nothing here calls itself.
+
+use std::num::NonZeroU32;
+
+use bytes::BytesMut;
+use mail_wire::line::LineFault;
+use mailstore_traits::{ModSeq, Uid, UidSet, UidValidity};
+use nom::Parser;
+use nom::bytes::complete::take_while1;
+use nom::combinator::{map_opt, opt};
+use nom::sequence::{delimited, preceded, separated_pair, terminated};
+
+use super::code::RefusalCode;
+use super::data::{Data, Envelope, EnvelopeAddress, Esearch, FetchItem, Listed, Response, Rfc822, Value};
+use super::{Code, Status, StatusKind, Text};
+use crate::command::{CommandErrorKind, IdField, Section, StatusItem, read_part, read_section};
+use crate::frame::{FrameReader, Piece};
+use crate::grammar::read::{
+    Fault, Parsed, astring, atom, close, date_time, expected, flag, literal8, mailbox, named, nstring, number64,
+    nz_number, open, quoted, sequence_set, space, string, word, wrong,
+};
+use crate::grammar::{Dialect, Tag};
+
+/// What a client takes at the most from a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResponseLimits {
+    /// Octets of a line: 1 MiB. A SEARCH that finds much is long.
+    pub line: usize,
+    /// Octets of a response, literals included: 64 MiB.
+    pub response: usize,
+    /// Items in a list, and ranges in a set: 1,000,000.
+    pub items: usize,
+    /// Depth of a body structure: 300.
+    pub depth: usize,
+}
+
+impl Default for ResponseLimits {
+    fn default() -> Self {
+        Self { line: 1024 * 1024, response: 64 * 1024 * 1024, items: 1_000_000, depth: 300 }
+    }
+}
+
+/// Why octets are no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
+#[non_exhaustive]
+pub struct ResponseError {
+    /// What is wrong.
+    pub kind: CommandErrorKind,
+}
+
+/// Why no response can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// A line is none, or too long.
+    #[error(transparent)]
+    Line(#[from] LineFault),
+    /// It is larger than [`ResponseLimits::response`].
+    #[error("response too large")]
+    TooLarge,
+    /// It is no response.
+    #[error(transparent)]
+    Response(#[from] ResponseError),
+}
+
+/// Finds responses in what a server sends. After an error nothing more can be read from it.
+#[derive(Debug, Default)]
+pub struct ResponseReader {
+    frames: FrameReader,
+    limits: ResponseLimits,
+}
+
+impl ResponseReader {
+    /// A reader with these limits.
+    pub fn new(limits: ResponseLimits) -> Self {
+        Self { frames: FrameReader::new(), limits }
+    }
+
+    /// Takes the next response off the front of `input`. `None` means: more octets, please.
+    ///
+    /// # Errors
+    /// [`ReadError`] says why it is none.
+    pub fn next(&mut self, input: &mut BytesMut, dialect: Dialect) -> Option<Result<Response, ReadError>> {
+        loop {
+            match self.frames.next(input, self.limits.line)? {
+                Ok(Piece::Command(frame)) => {
+                    return Some(Response::parse(&frame, dialect, &self.limits).map_err(ReadError::from));
+                }
+                Ok(Piece::Literal(head)) => {
+                    let room = self.limits.response.saturating_sub(self.frames.so_far().len());
+                    match usize::try_from(head.octets) {
+                        Ok(octets) if octets <= room => self.frames.take_literal(octets),
+                        _ => return Some(Err(ReadError::TooLarge)),
+                    }
+                }
+                Err(fault) => return Some(Err(fault.into())),
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Context<'l> {
+    dialect: Dialect,
+    limits: &'l ResponseLimits,
+}
+
+impl Response {
+    /// Reads a whole response: its line, its literals where they stand, without the last CRLF.
+    ///
+    /// # Errors
+    /// [`ResponseError`] says what was expected.
+    pub fn parse(frame: &[u8], dialect: Dialect, limits: &ResponseLimits) -> Result<Self, ResponseError> {
+        let with = Context { dialect, limits };
+        match response(frame, with) {
+            Ok((b"", response)) => Ok(response),
+            Ok(_) => Err(ResponseError { kind: CommandErrorKind::Trailing }),
+            Err(nom::Err::Error(Fault(kind)) | nom::Err::Failure(Fault(kind))) => Err(ResponseError { kind }),
+            Err(nom::Err::Incomplete(_)) => Err(ResponseError { kind: CommandErrorKind::Expected("more") }),
+        }
+    }
+}
+
+fn response<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Response> {
+    match input {
+        // Some servers leave the space out.
+        [b'+'] => return Ok((b"", Response::Continue(Box::default()))),
+        [b'+', b' ', rest @ ..] => return Ok((b"", Response::Continue(rest.into()))),
+        _ => {}
+    }
+    if let [b'*', b' ', rest @ ..] = input {
+        if let Ok((rest, status)) = status(rest, with) {
+            return Ok((rest, Response::Status(None, status)));
+        }
+        return data(rest, with).map(|(rest, data)| (rest, Response::Data(data)));
+    }
+    let end = memchr::memchr(b' ', input).unwrap_or(input.len());
+    let (tag, rest) = input.split_at(end);
+    let Some(tag) = std::str::from_utf8(tag).ok().and_then(Tag::new) else { return wrong(CommandErrorKind::NoTag) };
+    let (rest, ()) = space(rest)?;
+    let (rest, status) = status(rest, with)?;
+    Ok((rest, Response::Status(Some(tag), status)))
+}
+
+fn status<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Status> {
+    let kinds = [StatusKind::Ok, StatusKind::No, StatusKind::Bad, StatusKind::PreAuth, StatusKind::Bye];
+    let found = kinds.into_iter().find_map(|kind| {
+        let (rest, ()) = word(kind.as_str())(input).ok()?;
+        matches!(rest, [] | [b' ', ..]).then_some((kind, rest))
+    });
+    let Some((kind, rest)) = found else { return expected("OK, NO, BAD, PREAUTH or BYE") };
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    let (rest, code) = match rest {
+        [b'[', ..] => {
+            let end = memchr::memchr(b']', rest).unwrap_or(rest.len());
+            let inside = rest.get(1..end).unwrap_or_default();
+            let behind = rest.get(end.saturating_add(1)..).unwrap_or_default();
+            (behind.strip_prefix(b" ").unwrap_or(behind), Some(code(inside, with)))
+        }
+        _ => (rest, None),
+    };
+    let text = Text::lossy(&String::from_utf8_lossy(rest));
+    Ok((b"", Status { kind, code, text }))
+}
+
+/// What stands in brackets. What is not known, or not well formed, is told as it stands there.
+fn code(inside: &[u8], with: Context<'_>) -> Code {
+    let end = memchr::memchr(b' ', inside).unwrap_or(inside.len());
+    let (name, rest) = inside.split_at(end);
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    let upper = name.to_ascii_uppercase();
+    let text = |octets: &[u8]| Box::from(String::from_utf8_lossy(octets).as_ref());
+    let words =
+        |octets: &[u8]| octets.split(|&octet| octet == b' ').filter(|word| !word.is_empty()).map(text).collect();
+    let number = || number64(rest).ok().and_then(|(rest, number)| rest.is_empty().then_some(number));
+    let number32 = || number().and_then(|number| u32::try_from(number).ok());
+    let known = match upper.as_slice() {
+        b"ALERT" => Some(Code::Alert),
+        b"BADCHARSET" => {
+            let inside = rest.strip_prefix(b"(").and_then(|rest| rest.strip_suffix(b")")).unwrap_or(rest);
+            Some(Code::BadCharset(words(inside)))
+        }
+        b"CAPABILITY" => Some(Code::Capability(words(rest))),
+        b"CLOSED" => Some(Code::Closed),
+        b"PARSE" => Some(Code::Parse),
+        b"PERMANENTFLAGS" => rest.strip_prefix(b"(").and_then(|rest| rest.strip_suffix(b")")).map(|inside| {
+            let flags: Vec<&[u8]> = inside.split(|&octet| octet == b' ').collect();
+            let known = flags.iter().filter_map(|text| match flag(text) {
+                Ok((b"", flag)) => flag,
+                _ => None,
+            });
+            Code::PermanentFlags(known.collect(), flags.contains(&&b"\\*"[..]))
+        }),
+        b"READ-ONLY" => Some(Code::ReadOnly),
+        b"READ-WRITE" => Some(Code::ReadWrite),
+        b"TRYCREATE" => Some(Code::TryCreate),
+        b"UIDNOTSTICKY" => Some(Code::UidNotSticky),
+        b"NOMODSEQ" => Some(Code::NoModSeq),
+        b"NOTSAVED" => Some(Code::NotSaved),
+        b"UNKNOWN-CTE" => Some(Code::UnknownCte),
+        b"UIDNEXT" => number32().and_then(Uid::new).map(Code::UidNext),
+        b"UIDVALIDITY" => number32().and_then(UidValidity::new).map(Code::UidValidity),
+        b"UNSEEN" => number32().map(Code::Unseen),
+        b"HIGHESTMODSEQ" => number().and_then(ModSeq::new).map(Code::HighestModSeq),
+        b"APPENDUID" => {
+            uid_validity_and_sets::<1>(rest, with).map(|(validity, [uids])| Code::AppendUid(validity, uids))
+        }
+        b"COPYUID" => {
+            uid_validity_and_sets::<2>(rest, with).map(|(validity, [from, to])| Code::CopyUid(validity, from, to))
+        }
+        b"MODIFIED" => match sequence_set(rest, with.limits.items) {
+            Ok((b"", set)) => Some(Code::Modified(set.resolved(0).collect())),
+            _ => None,
+        },
+        upper => RefusalCode::ALL.into_iter().find(|code| code.as_str().as_bytes() == upper).map(Code::Refusal),
+    };
+    known.unwrap_or_else(|| Code::Other(text(name), (!rest.is_empty()).then(|| text(rest))))
+}
+
+fn uid_validity_and_sets<const N: usize>(input: &[u8], with: Context<'_>) -> Option<(UidValidity, [UidSet; N])> {
+    let mut words = input.split(|&octet| octet == b' ');
+    let (rest, validity) = nz_number(words.next()?).ok()?;
+    let validity = UidValidity::new(validity.get()).filter(|_| rest.is_empty())?;
+    let mut sets = Vec::with_capacity(N);
+    for word in words {
+        match sequence_set(word, with.limits.items) {
+            Ok((b"", set)) => sets.push(uid_set(set.resolved(0))),
+            _ => return None,
+        }
+    }
+    Some((validity, sets.try_into().ok()?))
+}
+
+fn uid_set(ranges: impl Iterator<Item = (u32, u32)>) -> UidSet {
+    let mut uids = UidSet::new();
+    for (first, last) in ranges {
+        if let (Some(first), Some(last)) = (Uid::new(first), Uid::new(last)) {
+            uids.insert_range(first, last);
+        }
+    }
+    uids
+}
+
+fn data<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
+    if let [b'0'..=b'9', ..] = input {
+        return numbered(input, with);
+    }
+    let (rest, name) = atom(input)?;
+    let upper = name.to_ascii_uppercase();
+    let words = |rest: &'a [u8]| -> Vec<Box<str>> {
+        let words = rest.split(|&octet| octet == b' ').filter(|word| !word.is_empty());
+        words.map(|word| Box::from(String::from_utf8_lossy(word).as_ref())).collect()
+    };
+    let behind = rest.strip_prefix(b" ").unwrap_or(rest);
+    match upper.as_str() {
+        "CAPABILITY" => Ok((b"", Data::Capability(words(behind)))),
+        "ENABLED" => Ok((b"", Data::Enabled(words(behind)))),
+        "FLAGS" => {
+            let (rest, flags) = words_in_parentheses(behind, with)?;
+            Ok((rest, Data::Flags(flags)))
+        }
+        "VANISHED" => {
+            let (rest, earlier) = opt(word("(EARLIER) ")).parse(behind)?;
+            let (rest, set) = sequence_set(rest, with.limits.items)?;
+            Ok((rest, Data::Vanished(earlier.is_some(), uid_set(set.resolved(0)))))
+        }
+        "LIST" => listed(behind, with).map(|(rest, listed)| (rest, Data::List(listed))),
+        "LSUB" => listed(behind, with).map(|(rest, listed)| (rest, Data::Lsub(listed))),
+        "STATUS" => {
+            let name = |input| mailbox(input, with.dialect);
+            let (rest, mailbox) = terminated(name, space).parse(behind)?;
+            let (mut rest, ()) = open(rest)?;
+            let mut items = Vec::new();
+            while !matches!(rest, [b')', ..]) {
+                let (behind, (word, value)) = separated_pair(atom, space, number64).parse(rest)?;
+                if items.len() >= with.limits.items {
+                    return wrong(CommandErrorKind::TooMany);
+                }
+                // Those of extensions that are not known are passed over.
+                items.extend(
+                    StatusItem::ALL
+                        .into_iter()
+                        .find(|item| item.as_str().eq_ignore_ascii_case(word))
+                        .map(|item| (item, value)),
+                );
+                rest = behind.strip_prefix(b" ").unwrap_or(behind);
+            }
+            let (rest, ()) = close(rest)?;
+            Ok((rest, Data::Status(mailbox, items)))
+        }
+        "SEARCH" => search(behind, with),
+        "ESEARCH" => esearch(rest, with),
+        "NAMESPACE" => {
+            let (rest, personal) = namespaces(behind, with)?;
+            let (rest, other) = preceded(space, |input| namespaces(input, with)).parse(rest)?;
+            let (rest, shared) = preceded(space, |input| namespaces(input, with)).parse(rest)?;
+            Ok((rest, Data::Namespace([personal, other, shared])))
+        }
+        "ID" => id(behind, with),
+        _ => Ok((b"", Data::Other(name.into(), behind.into()))),
+    }
+}
+
+fn words_in_parentheses<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<Box<str>>> {
+    let (mut input, ()) = open(input)?;
+    let mut words = Vec::new();
+    while !matches!(input, [b')', ..]) {
+        if words.len() >= with.limits.items {
+            return wrong(CommandErrorKind::TooMany);
+        }
+        let is_word = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'(' | b')');
+        let (rest, word) =
+            named("a flag", map_opt(take_while1(is_word), |word| std::str::from_utf8(word).ok())).parse(input)?;
+        words.push(word.into());
+        input = rest.strip_prefix(b" ").unwrap_or(rest);
+    }
+    let (input, ()) = close(input)?;
+    Ok((input, words))
+}
+
+fn delimiter<'a>(input: &'a [u8]) -> Parsed<'a, Option<char>> {
+    if let Ok((rest, ())) = word("NIL")(input) {
+        return Ok((rest, None));
+    }
+    let (rest, text) = quoted(input, Dialect::UTF8)?;
+    let mut chars = std::str::from_utf8(&text).unwrap_or_default().chars();
+    match (chars.next(), chars.next()) {
+        (Some(char), None) => Ok((rest, Some(char))),
+        _ => expected("one character between quotes"),
+    }
+}
+
+fn listed<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Listed> {
+    let (input, attributes) = terminated(|input| words_in_parentheses(input, with), space).parse(input)?;
+    let (input, delimiter) = terminated(delimiter, space).parse(input)?;
+    let (input, name) = mailbox(input, with.dialect)?;
+    let mut listed = Listed::new(name, attributes);
+    listed.delimiter = delimiter;
+    let [b' ', rest @ ..] = input else { return Ok((input, listed)) };
+    let (mut input, ()) = open(rest)?;
+    let mut count = 0usize;
+    while !matches!(input, [b')', ..]) {
+        count = count.saturating_add(1);
+        if count > with.limits.items {
+            return wrong(CommandErrorKind::TooMany);
+        }
+        let (rest, item) = terminated(|input| astring(input, with.dialect), space).parse(input)?;
+        if item.eq_ignore_ascii_case(b"CHILDINFO") {
+            let (mut rest, ()) = open(rest)?;
+            while !matches!(rest, [b')', ..]) {
+                let (behind, option) = astring(rest, with.dialect)?;
+                if listed.child_info.len() >= with.limits.items {
+                    return wrong(CommandErrorKind::TooMany);
+                }
+                listed.child_info.push(String::from_utf8_lossy(&option).into_owned().into());
+                rest = behind.strip_prefix(b" ").unwrap_or(behind);
+            }
+            input = close(rest)?.0;
+        } else if item.eq_ignore_ascii_case(b"OLDNAME") {
+            let name = |input| mailbox(input, with.dialect);
+            let (rest, old_name) = delimited(open, name, close).parse(rest)?;
+            listed.old_name = Some(old_name);
+            input = rest;
+        } else {
+            input = value(rest, with)?.0;
+        }
+        input = input.strip_prefix(b" ").unwrap_or(input);
+    }
+    let (input, ()) = close(input)?;
+    Ok((input, listed))
+}
+
+fn search<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
+    let (mut input, mut numbers, mut modseq) = (input, Vec::new(), None);
+    while let Some(first) = input.first() {
+        if *first == b'(' {
+            let (rest, found) = delimited((open, word("MODSEQ"), space), number64, close).parse(input)?;
+            modseq = Some(found);
+            input = rest;
+            break;
+        }
+        if numbers.len() >= with.limits.items {
+            return wrong(CommandErrorKind::TooMany);
+        }
+        let (rest, number) = nz_number(input)?;
+        numbers.push(number.get());
+        input = rest.strip_prefix(b" ").unwrap_or(rest);
+    }
+    Ok((input, Data::Search(numbers, modseq)))
+}
+
+fn number32(input: &[u8]) -> Parsed<'_, u32> {
+    named("a number of 32 bits", map_opt(number64, |number| u32::try_from(number).ok())).parse(input)
+}
+
+fn esearch<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
+    let mut esearch = Esearch::default();
+    let tag = delimited((space, open, word("TAG"), space), |input| astring(input, with.dialect), close);
+    let (mut input, tag) = opt(tag).parse(input)?;
+    esearch.tag = tag.map(|tag| String::from_utf8_lossy(&tag).into_owned().into());
+    if let Ok((rest, ())) = word(" UID")(input) {
+        esearch.uid = true;
+        input = rest;
+    }
+    while let [b' ', rest @ ..] = input {
+        let (rest, name) = terminated(atom, space).parse(rest)?;
+        input = match name.to_ascii_uppercase().as_str() {
+            "MIN" => number32(rest).map(|(rest, number)| (rest, esearch.min = Some(number)))?.0,
+            "MAX" => number32(rest).map(|(rest, number)| (rest, esearch.max = Some(number)))?.0,
+            "COUNT" => number32(rest).map(|(rest, number)| (rest, esearch.count = Some(number)))?.0,
+            "MODSEQ" => number64(rest).map(|(rest, number)| (rest, esearch.modseq = Some(number)))?.0,
+            "ALL" => sequence_set(rest, with.limits.items).map(|(rest, set)| (rest, esearch.all = Some(set)))?.0,
+            // Of an extension that is not known.
+            _ => value(rest, with)?.0,
+        };
+    }
+    Ok((input, Data::Esearch(esearch)))
+}
+
+type Namespaces = Vec<(crate::grammar::Mailbox, Option<char>)>;
+
+fn namespaces<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Namespaces> {
+    if let Ok((rest, ())) = word("NIL")(input) {
+        return Ok((rest, Vec::new()));
+    }
+    let (mut input, ()) = open(input)?;
+    let mut all = Vec::new();
+    while let [b'(', rest @ ..] = input {
+        if all.len() >= with.limits.items {
+            return wrong(CommandErrorKind::TooMany);
+        }
+        let name = |input| mailbox(input, with.dialect);
+        let (mut rest, pair) = separated_pair(name, space, delimiter).parse(rest)?;
+        // Extensions of a namespace are passed over.
+        while let [b' ', behind @ ..] = rest {
+            rest = value(behind, with)?.0;
+        }
+        all.push(pair);
+        let (rest, ()) = close(rest)?;
+        // The RFCs' own examples have a space between them, and their grammar has none.
+        input = rest.strip_prefix(b" ").unwrap_or(rest);
+    }
+    let (input, ()) = close(input)?;
+    Ok((input, all))
+}
+
+fn id<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
+    if let Ok((rest, ())) = word("NIL")(input) {
+        return Ok((rest, Data::Id(None)));
+    }
+    let (mut input, ()) = open(input)?;
+    let mut fields: Vec<IdField> = Vec::new();
+    while !matches!(input, [b')', ..]) {
+        if fields.len() >= with.limits.items {
+            return wrong(CommandErrorKind::TooMany);
+        }
+        let (rest, name) = terminated(|input| string(input, with.dialect), space).parse(input)?;
+        let (rest, text) = nstring(rest, with.dialect)?;
+        fields.push((Box::from(&*name), text.map(|text| Box::from(&*text))));
+        input = rest.strip_prefix(b" ").unwrap_or(rest);
+    }
+    let (input, ()) = close(input)?;
+    Ok((input, Data::Id(Some(fields))))
+}
+
+fn numbered<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
+    let (rest, number) = terminated(number32, space).parse(input)?;
+    let (rest, name) = atom(rest)?;
+    match name.to_ascii_uppercase().as_str() {
+        "EXISTS" => Ok((rest, Data::Exists(number))),
+        "RECENT" => Ok((rest, Data::Recent(number))),
+        "EXPUNGE" => Ok((rest, Data::Expunge(number))),
+        "FETCH" => {
+            let (mut input, ()) = (space, open).parse(rest).map(|(rest, _)| (rest, ()))?;
+            let mut items = Vec::new();
+            while !matches!(input, [b')', ..]) {
+                if items.len() >= with.limits.items {
+                    return wrong(CommandErrorKind::TooMany);
+                }
+                let (rest, item) = fetch_item(input, with)?;
+                items.push(item);
+                input = rest.strip_prefix(b" ").unwrap_or(rest);
+            }
+            let (input, ()) = close(input)?;
+            Ok((input, Data::Fetch(number, items)))
+        }
+        _ => expected("EXISTS, RECENT, EXPUNGE or FETCH"),
+    }
+}
+
+fn fetch_item<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, FetchItem> {
+    let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'.';
+    let end = input.iter().position(|octet| !is_name(octet)).unwrap_or(input.len());
+    let (name, rest) = input.split_at(end);
+    let upper = name.to_ascii_uppercase();
+    let text = |input| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
+    if let [b'[', ..] = rest {
+        return match upper.as_slice() {
+            b"BODY" => {
+                let (rest, section): (_, Section) = read_section(rest, with.dialect, with.limits.items)?;
+                let (rest, origin) = terminated(opt(origin), space).parse(rest)?;
+                let (rest, octets) = text(rest)?;
+                Ok((rest, FetchItem::Section(section, origin, octets)))
+            }
+            b"BINARY" => {
+                let (rest, part): (_, Vec<NonZeroU32>) = read_part(rest, with.limits.items)?;
+                let (rest, origin) = terminated(opt(origin), space).parse(rest)?;
+                let (rest, octets) = match literal8(rest) {
+                    Ok((rest, octets)) => (rest, Some(Box::from(octets))),
+                    Err(_) => text(rest)?,
+                };
+                Ok((rest, FetchItem::Binary(part, origin, octets)))
+            }
+            b"BINARY.SIZE" => {
+                let (rest, part): (_, Vec<NonZeroU32>) = read_part(rest, with.limits.items)?;
+                let (rest, octets) = preceded(space, number64).parse(rest)?;
+                Ok((rest, FetchItem::BinarySize(part, octets)))
+            }
+            _ => expected("a fetch item"),
+        };
+    }
+    let (rest, ()) = space(rest)?;
+    let octets = |rest, which| text(rest).map(|(rest, octets)| (rest, FetchItem::Rfc822(which, octets)));
+    match upper.as_slice() {
+        b"FLAGS" => {
+            let (rest, words) = words_in_parentheses(rest, with)?;
+            let recent = words.iter().any(|word| word.eq_ignore_ascii_case("\\Recent"));
+            let known = words.iter().filter_map(|word| match flag(word.as_bytes()) {
+                Ok((b"", flag)) => flag,
+                _ => None,
+            });
+            Ok((rest, FetchItem::Flags(known.collect(), recent)))
+        }
+        b"UID" => nz_number(rest).map(|(rest, uid)| (rest, FetchItem::Uid(Uid::new(uid.get()).unwrap_or(Uid::MIN)))),
+        b"MODSEQ" => {
+            delimited(open, number64, close).parse(rest).map(|(rest, modseq)| (rest, FetchItem::ModSeq(modseq)))
+        }
+        b"INTERNALDATE" => date_time(rest).map(|(rest, date)| (rest, FetchItem::InternalDate(date))),
+        b"RFC822.SIZE" => number64(rest).map(|(rest, octets)| (rest, FetchItem::Size(octets))),
+        b"ENVELOPE" => envelope(rest, with).map(|(rest, envelope)| (rest, FetchItem::Envelope(Box::new(envelope)))),
+        b"BODY" => value(rest, with).map(|(rest, value)| (rest, FetchItem::Body(value))),
+        b"BODYSTRUCTURE" => value(rest, with).map(|(rest, value)| (rest, FetchItem::BodyStructure(value))),
+        b"RFC822" => octets(rest, Rfc822::Whole),
+        b"RFC822.HEADER" => octets(rest, Rfc822::Header),
+        b"RFC822.TEXT" => octets(rest, Rfc822::Text),
+        _ => expected("a fetch item"),
+    }
+}
+
+fn origin(input: &[u8]) -> Parsed<'_, u64> {
+    match input {
+        [b'<', rest @ ..] => {
+            let (rest, origin) = number64(rest)?;
+            match rest {
+                [b'>', rest @ ..] => Ok((rest, origin)),
+                _ => expected("a closing bracket"),
+            }
+        }
+        _ => expected("an opening bracket"),
+    }
+}
+
+fn envelope<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Envelope> {
+    let text =
+        |input: &'a [u8]| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
+    let list = |input: &'a [u8]| preceded(space, |input| address_list(input, with)).parse(input);
+    let (input, ()) = open(input)?;
+    let (input, date) = text(input)?;
+    let (input, subject) = preceded(space, text).parse(input)?;
+    let (input, from) = list(input)?;
+    let (input, sender) = list(input)?;
+    let (input, reply_to) = list(input)?;
+    let (input, to) = list(input)?;
+    let (input, cc) = list(input)?;
+    let (input, bcc) = list(input)?;
+    let (input, in_reply_to) = preceded(space, text).parse(input)?;
+    let (input, message_id) = preceded(space, text).parse(input)?;
+    let (input, ()) = close(input)?;
+    Ok((input, Envelope { date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id }))
+}
+
+fn address_list<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<EnvelopeAddress>> {
+    if let Ok((rest, ())) = word("NIL")(input) {
+        return Ok((rest, Vec::new()));
+    }
+    let text =
+        |input: &'a [u8]| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
+    let (mut input, ()) = open(input)?;
+    let mut addresses = Vec::new();
+    while let [b'(', rest @ ..] = input {
+        if addresses.len() >= with.limits.items {
+            return wrong(CommandErrorKind::TooMany);
+        }
+        let (rest, name) = text(rest)?;
+        let (rest, route) = preceded(space, text).parse(rest)?;
+        let (rest, mailbox) = preceded(space, text).parse(rest)?;
+        let (rest, host) = preceded(space, text).parse(rest)?;
+        let (rest, ()) = close(rest)?;
+        addresses.push(EnvelopeAddress { name, route, mailbox, host });
+        // Some servers write a space between them.
+        input = rest.strip_prefix(b" ").unwrap_or(rest);
+    }
+    let (input, ()) = close(input)?;
+    Ok((input, addresses))
+}
+
+/// A value, whatever it is: lists in a stack of our own, with a ceiling.
+fn value<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Value> {
+    let mut input = input;
+    let mut stack: Vec<Vec<Value>> = Vec::new();
+    let mut count = 0usize;
+    loop {
+        count = count.saturating_add(1);
+        if count > with.limits.items {
+            return wrong(CommandErrorKind::TooMany);
+        }
+        let mut found = match input {
+            [b'(', rest @ ..] => {
+                if stack.len() >= with.limits.depth {
+                    return wrong(CommandErrorKind::TooDeep);
+                }
+                stack.push(Vec::new());
+                input = rest;
+                if !matches!(input, [b')', ..]) {
+                    continue;
+                }
+                None
+            }
+            [b'"' | b'{', ..] => {
+                let (rest, text) = string(input, with.dialect)?;
+                input = rest;
+                Some(Value::Text(Box::from(&*text)))
+            }
+            _ => {
+                let (rest, word) = named(
+                    "a value",
+                    take_while1(|octet: u8| octet.is_ascii_graphic() && !br#"(){%*"\"#.contains(&octet)),
+                )
+                .parse(input)?;
+                input = rest;
+                Some(match number64(word) {
+                    Ok((b"", number)) => Value::Number(number),
+                    _ if word.eq_ignore_ascii_case(b"NIL") => Value::Nil,
+                    _ => Value::Text(Box::from(word)),
+                })
+            }
+        };
+        // What has ended, and what ends with it.
+        loop {
+            match (found.take(), stack.last_mut()) {
+                (Some(value), None) => return Ok((input, value)),
+                (Some(value), Some(list)) => list.push(value),
+                (None, _) => {}
+            }
+            match input {
+                [b')', rest @ ..] => {
+                    input = rest;
+                    found = stack.pop().map(Value::List);
+                }
+                [b' ', rest @ ..] => {
+                    input = rest;
+                    break;
+                }
+                // The children of a multipart have nothing between them.
+                [b'(', ..] => break,
+                _ => return expected("more values, or a closing parenthesis"),
+            }
+        }
+    }
+}
