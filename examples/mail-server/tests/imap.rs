@@ -3,13 +3,15 @@
 //!
 //! A program or module that is not installed is a test that is skipped, and said so; with `CI=true` in the environment it
 //! is one that fails. The scripts are in `tests/imap`; each runs against any IMAP server.
-#![allow(missing_docs, clippy::print_stderr, reason = "tests")]
+#![allow(missing_docs, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
 
 mod support;
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use support::Line;
 use support::host::{Host, is_there};
 
 /// Whether a Python or Perl module can be loaded, with an interpreter that is there.
@@ -74,6 +76,13 @@ fn curl_reads_writes_and_searches() {
 }
 
 #[test]
+fn neomutt_reads_flags_copies_moves_and_deletes() {
+    if is_there("neomutt", "-v") {
+        python("neomutt.py");
+    }
+}
+
+#[test]
 fn mail_imapclient_finds_folders_flags_searches_and_idle_as_it_expects_them() {
     if has_module("perl", &["-MMail::IMAPClient", "-MIO::Socket::SSL", "-e1"], "Perl's Mail::IMAPClient with TLS") {
         drive(&Host::start(&[]), "perl", "mail_imapclient.pl", "imap", true);
@@ -95,4 +104,54 @@ fn two_clients_at_once_see_each_others_changes_and_keep_their_numbers() {
 #[test]
 fn twenty_clients_doing_anything_always_agree_with_the_server() {
     python("random_clients.py");
+}
+
+/// Reads up to the line that begins so.
+fn until(session: &mut Line, begin: &str) -> String {
+    loop {
+        let line = session.line().expect("more to come");
+        if line.starts_with(begin) {
+            return line;
+        }
+    }
+}
+
+#[test]
+fn mail_by_smtp_is_told_to_whoever_idles_and_is_there_for_pop3() {
+    let host = Host::start(&["--allow-insecure-login"]);
+    let mut idler = host.server.connect("imap");
+    let login = format!("a LOGIN \"{}\" \"{}\"\r\nb SELECT INBOX\r\nc IDLE\r\n", host.server.user, host.password);
+    idler.send(login.as_bytes()).expect("sent");
+    until(&mut idler, "+ ");
+
+    let mut sender = host.server.connect("smtp");
+    assert!(sender.reply().expect("a greeting").starts_with("220 "));
+    for (command, expected) in [
+        ("EHLO client.example.net", "250 "),
+        ("MAIL FROM:<a@example.net>", "250 "),
+        (&format!("RCPT TO:<{}>", host.server.user), "250 "),
+        ("DATA", "354 "),
+        ("Subject: news\r\n\r\nHere it is.\r\n.", "250 "),
+    ] {
+        sender.ask(command, expected).expect("taken");
+    }
+    let begin = Instant::now();
+    assert_eq!(until(&mut idler, "* 1 EXISTS"), "* 1 EXISTS");
+    assert!(begin.elapsed() < Duration::from_secs(5), "told after {:?}", begin.elapsed());
+    idler.send(b"DONE\r\nd FETCH 1 (BODY.PEEK[HEADER.FIELDS (SUBJECT)] RFC822.SIZE)\r\n").expect("sent");
+    until(&mut idler, "Subject: news");
+    until(&mut idler, "d OK");
+
+    // POP3 removes it while IMAP has it open.
+    let mut collector = host.server.connect("pop3");
+    for line in [format!("USER {}", host.server.user), format!("PASS {}", host.password), String::from("DELE 1")] {
+        collector.send(format!("{line}\r\n").as_bytes()).expect("sent");
+    }
+    idler.send(b"e IDLE\r\n").expect("sent");
+    until(&mut idler, "+ ");
+    collector.send(b"QUIT\r\n").expect("sent");
+    assert_eq!(until(&mut idler, "* 1 EXPUNGE"), "* 1 EXPUNGE");
+    idler.send(b"done\r\nf LOGOUT\r\n").expect("sent");
+    until(&mut idler, "e OK");
+    until(&mut idler, "f OK");
 }

@@ -3,7 +3,7 @@
 //!
 //! A program that is not installed is a test that is skipped, and said so; with `CI=true` in the environment it is one
 //! that fails.
-#![allow(missing_docs, clippy::print_stderr, reason = "tests")]
+#![allow(missing_docs, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
 
 mod support;
 
