@@ -1,12 +1,16 @@
-//! A store of one's own: a folder of `.eml` files, served by POP3 to anybody who knows the password.
+//! A store of one's own: a folder of `.eml` files, served by IMAP and POP3 to anybody who knows the password.
 //!
 //! It only reads, so a dozen methods are all; what it does not have says so by itself. A store that is written to has the
 //! contract kit to run on it, `mailstore_traits::contract`; its tests begin by putting mail in.
 //!
 //! ```sh
-//! cargo run -p pillarbox-examples --example own_store -- FOLDER [ADDRESS]
+//! cargo run -p pillarbox-examples --example own_store -- FOLDER [POP3-ADDRESS [IMAP-ADDRESS]]
 //! curl pop3://127.0.0.1:1110/ -u reader:letmein
+//! curl 'imap://127.0.0.1:2143/INBOX?ALL' -u reader:letmein
 //! ```
+//!
+//! Nothing here knows a sequence number, a flag's news, a section or a search: the engines make all of that of what the
+//! contract asks for.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -203,12 +207,17 @@ impl Authenticator for Reader {
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
-    let folder = std::env::args().nth(1).ok_or("usage: own_store FOLDER [ADDRESS]")?;
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().ok_or("usage: own_store FOLDER [POP3-ADDRESS [IMAP-ADDRESS]]")?;
     let store = Folder::open(Path::new(&folder))?;
-    let address = std::env::args().nth(2).unwrap_or_else(|| String::from("127.0.0.1:1110"));
-    let listener = TcpListener::bind(&address).await?;
-    println!("{} messages, POP3 on {}", store.messages().count(), listener.local_addr()?);
+    let pop3_listener = TcpListener::bind(arguments.next().unwrap_or_else(|| String::from("127.0.0.1:1110"))).await?;
+    let imap_listener = TcpListener::bind(arguments.next().unwrap_or_else(|| String::from("127.0.0.1:2143"))).await?;
+    println!("{} messages, POP3 on {}", store.messages().count(), pop3_listener.local_addr()?);
+    println!("IMAP on {}", imap_listener.local_addr()?);
     println!("user reader, password letmein");
-    let server = pop3_proto::server::Server::builder("localhost").allow_insecure_login(true).build_with(store, Reader);
-    Ok(server.serve(listener).await?)
+    let pop3 =
+        pop3_proto::server::Server::builder("localhost").allow_insecure_login(true).build_with(store.clone(), Reader);
+    let imap = imap_proto::server::Server::builder("localhost").allow_insecure_login(true).build_with(store, Reader);
+    tokio::try_join!(pop3.serve(pop3_listener), imap.serve(imap_listener))?;
+    Ok(())
 }

@@ -108,12 +108,23 @@ fn smtp_sink_writes_the_message_down() {
 
 #[test]
 fn all_in_one_takes_mail_and_gives_none_away_in_clear() {
-    let mut example = Example::start("all_in_one", &["127.0.0.1:0", "127.0.0.1:0"]);
+    let mut example = Example::start("all_in_one", &["127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"]);
     let addresses = example.line();
     send(&address(&addresses, "SMTP on "), "ada@example.org", "250 ");
     let mut client = Client::connect(&address(&addresses, "POP3 on "));
     client.says("+OK ");
     client.ask("USER ada@example.org", "-ERR ");
+    let mut client = Client::connect(&address(&example.line(), "IMAP on "));
+    client.says("* OK ");
+    client.ask("a LOGIN ada@example.org \"correct horse\"", "a NO [PRIVACYREQUIRED]");
+}
+
+#[test]
+fn imap_memory_server_shows_its_messages() {
+    let mut example = Example::start("imap_memory_server", &["127.0.0.1:0"]);
+    let mut client = Client::connect(&address(&example.line(), "IMAP on "));
+    client.says("* OK [CAPABILITY IMAP4rev1 IMAP4rev2 ");
+    client.ask("a STARTTLS", "a OK");
 }
 
 #[test]
@@ -121,7 +132,7 @@ fn own_store_serves_a_folder_of_files() {
     let folder = std::env::temp_dir().join(format!("own-store-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("1.eml"), "Subject: one\n\n.dot\n").unwrap();
-    let mut example = Example::start("own_store", &[folder.to_str().unwrap(), "127.0.0.1:0"]);
+    let mut example = Example::start("own_store", &[folder.to_str().unwrap(), "127.0.0.1:0", "127.0.0.1:0"]);
     let started = example.line();
     assert!(started.starts_with("1 messages"), "{started}");
     let mut client = Client::connect(&address(&started, "POP3 on "));
@@ -134,6 +145,18 @@ fn own_store_serves_a_folder_of_files() {
         client.says(expected);
     }
     client.ask("QUIT", "+OK");
+    let mut client = Client::connect(&address(&example.line(), "IMAP on "));
+    client.says("* OK ");
+    client.ask("a LOGIN reader letmein", "a OK");
+    client.ask("b STATUS INBOX (MESSAGES SIZE)", "* STATUS INBOX (MESSAGES 1 SIZE 22)");
+    client.says("b OK");
+    client.ask("c EXAMINE INBOX", "* FLAGS ");
+    while line(&mut client.0).starts_with("* ") {}
+    client.ask("d UID SEARCH SUBJECT ONE BODY DOT", "* SEARCH 1");
+    client.says("d OK");
+    client.ask("e FETCH 1 (ENVELOPE)", "* 1 FETCH (ENVELOPE (NIL \"one\" ");
+    client.says("e OK");
+    client.ask("f STORE 1 +FLAGS (\\Seen)", "f NO [NOPERM]");
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

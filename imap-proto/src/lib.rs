@@ -1,17 +1,184 @@
-//! IMAP4rev1 and IMAP4rev2: **not written yet**. There is no session, no codec and no server here.
+//! IMAP4rev1 and IMAP4rev2, the server's side: a session without I/O, a codec around it, and a whole server over a store.
 //!
-//! What stands so far:
+//! IMAP (RFC 9051, RFC 3501) is how a mail program works in mailboxes that stay on the server. A client logs in, *selects* a
+//! mailbox, and from then on believes a list of messages: number 1 is the oldest, and numbers change only when it is told
+//! `EXPUNGE`. It asks for parts of messages (`FETCH`), changes flags (`STORE`), looks for text (`SEARCH`), and is told what
+//! others do meanwhile, at once if it idles.
 //!
-//! - A proof. The shape of a session (`mail_wire::machine::Machine`: one event asks, one answer replies) is shared by all
-//!   three protocols, and IMAP is the one that strains it. Before SMTP and POP3 were built on it, IMAP's hard cases were
-//!   driven through it with a machine that knows just enough of the protocol: `tests/hard_shapes.rs`, which goes when the
-//!   real session comes.
-//! - The third mapping of a store's errors, beside those of SMTP and POP3, so that the contract was tried against all
-//!   three protocols' codes from the beginning: [`server::error`], with feature `server`.
+//! ```text
+//!   C: a LOGIN ada secret       S: a OK [CAPABILITY ..] Logged in            authenticated
+//!   C: b SELECT INBOX           S: * 3 EXISTS .. b OK [READ-WRITE] ..        selected
+//!   C: c UID FETCH 1:* (FLAGS)  S: * 1 FETCH (UID 7 FLAGS (\Seen)) .. c OK
+//!   C: d IDLE                   S: + idling, and later, unasked: * 4 EXISTS
+//!   C: DONE                     S: d OK IDLE completed
+//! ```
 //!
-//! | RFC | What | Where |
+//! The hard half is to keep that belief true: UIDs against numbers, what may be told when, one's own changes that are not
+//! told again, a modification sequence that is never ahead. All of it is here, and the host's store never hears of it.
+//!
+//! # Four floors
+//!
+//! Each stands on the one below and can be used without the ones above.
+//!
+//! ```text
+//!   server      Server::builder(..).build(store)          sockets, TLS, a MailStore       feature `server`
+//!   codec       ServerCodec: Decoder + Encoder            tokio-util                      feature `codec`
+//!   session     ServerSession: events out, answers in     no I/O, no clock, no storage
+//!   grammar     Command, Response, Listing, View          pure functions, both directions
+//! ```
+//!
+//! | Room | What is in it |
+//! | --- | --- |
+//! | [`grammar`] | tags, sets, names of mailboxes (modified UTF-7 and UTF-8), strings, dates |
+//! | [`frame`] | whole commands out of octets: lines and literals, under ceilings |
+//! | [`command`], [`response`] | every command and response, read and written |
+//! | [`session`] | which command is legal when; logins, STARTTLS, IDLE, the message of APPEND |
+//! | [`view`] | what a client believes of its mailbox, and what it has to be told |
+//! | [`list`] | LIST and LSUB over a store's names; patterns |
+//! | [`fetch`] | ENVELOPE, BODYSTRUCTURE and sections, from a message's digest |
+//! | `server` | all of it over a [`MailStore`](mailstore_traits::MailStore) |
+//!
+//! # Three ways to use it
+//!
+//! **As a server** over a store that implements the traits of `pillarbox-mailstore-traits`.
+//!
+//! ```no_run
+//! # #[cfg(feature = "server")] {
+//! use mail_wire::io::TlsConfig;
+//! use mailstore_traits::memory::MemoryStore;
+//! use tokio::net::TcpListener;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = MemoryStore::new().with_account("ada@example.org", "correct horse");
+//! let tls = TlsConfig::from_pem_files("cert.pem", "key.pem")?;
+//! let imap = imap_proto::Server::builder("mail.example.org").tls(tls.clone()).build(store.clone());
+//! let imaps = imap_proto::Server::builder("mail.example.org").tls(tls).implicit_tls(true).build(store);
+//! tokio::try_join!(
+//!     imap.serve(TcpListener::bind("[::]:2143").await?),
+//!     imaps.serve(TcpListener::bind("[::]:2993").await?),
+//! )?;
+//! # Ok(())
+//! # }
+//! # }
+//! ```
+//!
+//! **With tokio-util**, in a `Framed`: the example is in `codec`.
+//!
+//! **Bare**, with any runtime or none. The session knows the protocol; the host knows users and mail.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use bytes::BytesMut;
+//! use imap_proto::command::CommandBody;
+//! use imap_proto::session::Config;
+//! use imap_proto::{Answer, Event, ServerSession};
+//! use mail_wire::{AccountId, CredentialAnswer, CredentialQuery, sasl::SaslConfig};
+//!
+//! let sasl = Arc::new(SaslConfig::from_os_random());
+//! let config = Arc::new(Config::new("mail.example.org", sasl).with_insecure_login(true));
+//! let mut session = ServerSession::new(config);
+//! let mut input = BytesMut::from("a LOGIN ada secret\r\nb SELECT INBOX\r\nc LOGOUT\r\n"); // from a socket
+//! let mut output = BytesMut::new(); // to the socket
+//! while let Some(event) = session.next_event(&mut input)? {
+//!     let answer = match &event {
+//!         Event::Credentials(CredentialQuery::Password { user, password })
+//!             // Compare in constant time, and compare hashes; this is an example.
+//!             if user.as_str() == "ada" && password.expose() == "secret" =>
+//!         {
+//!             CredentialAnswer::Accepted(AccountId::new("ada")).into()
+//!         }
+//!         Event::Authenticated(_) => Answer::Ok,
+//!         Event::Command(CommandBody::Select(_)) => {
+//!             // Untagged responses come before the answer.
+//!             output.extend_from_slice(b"* 0 EXISTS\r\n");
+//!             Answer::Ok
+//!         }
+//!         event => event.default_answer(),
+//!     };
+//!     session.answer(answer, &mut output)?;
+//! }
+//! assert!(session.is_closed());
+//! assert!(output.ends_with(
+//!     b"* 0 EXISTS\r\nb OK SELECT completed\r\n* BYE mail.example.org logging out\r\nc OK LOGOUT completed\r\n"
+//! ));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! | Feature | Adds |
+//! | --- | --- |
+//! | `codec` (default) | `ServerCodec`, tokio-util's `Decoder` and `Encoder` |
+//! | `server` | `Server`, over tokio, rustls and a `MailStore`; implies `codec` |
+//!
+//! # Limits
+//!
+//! Every one is a field of [`Limits`](limits::Limits) or [`Timeouts`](limits::Timeouts), unless it says otherwise.
+//!
+//! | What | Default | Why |
 //! | --- | --- | --- |
-//! | 5530 | response codes | [`response::code`] |
+//! | a command before the login, after it | 8 KiB, 128 KiB | clients send sets of UIDs of tens of KiB |
+//! | a line | 64 KiB | up to the next literal |
+//! | literals in a command | 100 | each is asked for, or refused before it is sent |
+//! | a message of APPEND | 50 MiB | streamed: one chunk is in memory |
+//! | ranges in a set | 10,000 | never counted out |
+//! | depth and number of SEARCH keys | 50, 1,000 | nothing recurses |
+//! | items in any other list | 1,000 | |
+//! | a pattern of LIST | 1,000 octets | as long as a name can be |
+//! | errors before the login, after it | 10, 20 | then the session closes |
+//! | failed logins | 10 | then the session closes |
+//! | silence before the login, after it | 1 minute, 30 minutes | RFC 9051 §5.4 |
+//! | one line, a session without login | 1 minute, 3 minutes | slow-loris |
+//! | changed flags that wait to be told | 1,000 messages, then only their UIDs | [`view`] |
+//!
+//! A session of a mailbox costs what its UIDs cost as ranges; a dense one of a million messages is one range.
+//!
+//! # What is carried out
+//!
+//! | RFC | Section | What | Where | Tested by |
+//! | --- | --- | --- | --- | --- |
+//! | 9051, 3501 | §2.2, §4, §9 | tags, literals, strings, the whole grammar | [`grammar`], [`frame`], [`command`] | `tests/command_known.rs`, `tests/command_roundtrip.rs` |
+//! | 9051, 3501 | §7 | responses, status, codes | [`response`] | `tests/response_roundtrip.rs` |
+//! | 9051 | §3, §6.1, §6.2 | states, CAPABILITY, LOGIN, AUTHENTICATE, STARTTLS, LOGOUT | [`session`] | `tests/session.rs` |
+//! | 9051 | §2.3.1, §5.2, §7.5.1 | numbers, UIDs, what is told when | [`view`] | `view`, `tests/many_clients.rs` |
+//! | 9051 | §6.3.1 to §6.3.8 | ENABLE, SELECT, EXAMINE, CREATE, DELETE, RENAME, subscriptions | `server` | `tests/server.rs` |
+//! | 9051, 5258, 3348, 6154, 5819 | §6.3.9 | LIST, LIST-EXTENDED, CHILDREN, SPECIAL-USE, LIST-STATUS; LSUB | [`list`] | `list`, `tests/server.rs` |
+//! | 9051, 2342 | §6.3.10 | NAMESPACE | `server` | `tests/server.rs` |
+//! | 9051, 8438 | §6.3.11 | STATUS, with SIZE and DELETED | `server` | `tests/server.rs` |
+//! | 9051, 4315 | §6.3.12 | APPEND, APPENDUID, COPYUID, UID EXPUNGE | `server` | `tests/server.rs` |
+//! | 2177 | §3 | IDLE | [`session`], `server` | `tests/session.rs`, `tests/server.rs` |
+//! | 9051 | §6.4.1 to §6.4.3 | CLOSE, UNSELECT (RFC 3691), EXPUNGE | `server` | `tests/server.rs`, `tests/many_clients.rs` |
+//! | 9051, 4731, 5182 | §6.4.4 | SEARCH, ESEARCH, `$` | `server` | `tests/search_memory.rs` |
+//! | 9051 | §6.4.5, §7.5.2 | FETCH: ENVELOPE, BODYSTRUCTURE, sections, partials | [`fetch`], `server` | `tests/fetch_known.rs` |
+//! | 3516 | §4 | BINARY, BINARY.SIZE | `server` | `tests/fetch_known.rs` |
+//! | 9051, 6851 | §6.4.6 to §6.4.8 | STORE, COPY, MOVE | `server` | `tests/server.rs`, `tests/many_clients.rs` |
+//! | 7162 | §3.1 | CONDSTORE | [`view`], `server` | `tests/server.rs`, `view` |
+//! | 3501 | §5.1.3 | modified UTF-7 | [`grammar::utf7`] | `grammar::utf7` |
+//! | 7888 | §4, §5 | LITERAL+ | [`frame`], [`session`] | `tests/attacks.rs`, `frame` |
+//! | 4959 | §3 | SASL-IR | [`session`] | `tests/session.rs` |
+//! | 2971 | §3 | ID | [`session`] | `tests/session.rs` |
+//! | 5161 | §3 | ENABLE | [`session`] | `tests/session.rs` |
+//! | 5530 | §3 | response codes | [`response::code`], `server` | `server::error` |
+//!
+//! Not carried out, and not in CAPABILITY: QRESYNC, UTF8=ACCEPT, MULTIAPPEND, BINARY's APPEND, COMPRESS, QUOTA, SORT and
+//! THREAD, ACL, METADATA, NOTIFY, OBJECTID, CREATE-SPECIAL-USE.
+//!
+//! # Where the RFCs leave a choice
+//!
+//! - EXPUNGE is told with the highest number first, so that each number is what it was.
+//! - `\Seen` is set when a body has been sent, and told behind it. Messages that come while a mailbox is selected are
+//!   `\Recent` to the next session that selects it (RFC 3501 §2.3.2 wants exactly one).
+//! - A silent STORE hides this client's own change and nobody else's: messages that others have changed meanwhile are told.
+//! - Messages that have gone without the client's knowing: FETCH tells the others and answers `NO [EXPUNGEISSUED]`, UID
+//!   commands pass over them, COPY by number is refused, MOVE of them is OK (RFC 2180 §4).
+//! - A header with octets beyond ASCII reaches a client that has not enabled IMAP4rev2 as encoded words in ENVELOPE and
+//!   BODYSTRUCTURE; the octets of `BODY[...]` are never rewritten.
+//! - Of what is read from a message no more than a chunk is in memory; what has to be decoded or picked first and is longer
+//!   than 64 KiB is read twice, for its length comes before it.
+//! - The selected mailbox is deleted by somebody else: BYE, since no answer tells that (RFC 2180 §3.3).
+//! - A mailbox name that is none is `NO [CANNOT]`, and costs no error.
+//! - What is looser than the grammar: an empty line between commands, a command in place of `*` in AUTHENTICATE, DONE in
+//!   any case, reversed sets, `RFC822.PEEK`, unknown system flags in STORE and APPEND (left out).
 
 #[cfg(feature = "codec")]
 pub mod codec;

@@ -1,6 +1,6 @@
 //! What the server says.
 //!
-//! [`write`] has the words, which the server writes without a detour; [`Response`] is the whole of it as types, written
+//! [`mod@write`] has the words, which the server writes without a detour; [`Response`] is the whole of it as types, written
 //! and read, for clients and for tests.
 
 pub mod code;
