@@ -11,6 +11,7 @@
 //! APPEND of 100 octets at the most, a refused one of 200). `#` begins a remark.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "it is a test")]
+#![cfg_attr(not(feature = "server"), allow(dead_code, reason = "half of the stories are a server's"))]
 
 use std::fs;
 use std::path::{Path, PathBuf};
