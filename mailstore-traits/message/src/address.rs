@@ -60,6 +60,7 @@ impl<'a> Iterator for Addresses<'a> {
         }
         let mut phrase = Phrase::default();
         let mut comment = None;
+        let mut begin = self.words.rest;
         loop {
             match self.words.next() {
                 Some(Word::Text(text)) => phrase.push(text),
@@ -71,6 +72,10 @@ impl<'a> Iterator for Addresses<'a> {
                 }
                 Some(Word::Special(b'@')) => {
                     let (host, behind) = self.host();
+                    // `a@b <a@b>`: many programs write an address for a name without its quotes.
+                    if let Some(in_angle) = self.behind_name(begin) {
+                        return Some(AddressItem::Mailbox(in_angle));
+                    }
                     let name = behind.or(comment);
                     return Some(AddressItem::Mailbox(Address {
                         name,
@@ -96,6 +101,7 @@ impl<'a> Iterator for Addresses<'a> {
                         return Some(AddressItem::Mailbox(lone));
                     }
                     phrase = Phrase::default();
+                    begin = self.words.rest;
                 }
                 // It has no meaning here.
                 Some(Word::Special(_)) => {}
@@ -154,6 +160,19 @@ impl<'a> Addresses<'a> {
         }
     }
 
+    /// The address between `<` and `>` if that comes next: what stands from `begin` up to it is its name then.
+    fn behind_name(&mut self, begin: &'a [u8]) -> Option<Address<'a>> {
+        let name = begin.get(..begin.len().checked_sub(self.words.rest.len())?)?;
+        let mut ahead = self.clone();
+        // A comma has ended the address before.
+        if name.ends_with(b",") || !matches!(ahead.words.next(), Some(Word::Special(b'<'))) {
+            return None;
+        }
+        let address = ahead.angle(Some(without_line_ends(name.trim_ascii())));
+        self.words = ahead.words;
+        (!address.mailbox.is_empty()).then_some(address)
+    }
+
     /// What stands behind `@` up to the next separator, and a comment that is a name.
     fn host(&mut self) -> (Cow<'a, [u8]>, Option<Cow<'a, [u8]>>) {
         let mut host = Phrase::default();
@@ -165,8 +184,8 @@ impl<'a> Addresses<'a> {
                 Some(Word::Quoted(text)) => host.push(text),
                 Some(Word::Comment(text)) => comment = Some(text),
                 Some(Word::Special(b',')) | None => break,
-                Some(Word::Special(b';')) => {
-                    // The group's to see.
+                Some(Word::Special(b';' | b'<')) => {
+                    // The group's to see, or the end of what was a name.
                     self.words.rest = before;
                     break;
                 }
@@ -386,6 +405,12 @@ mod tests {
             ("a <b@c", &["a|-|b|c"]),
             ("<>", &["-|-||"]),
             ("a@b@c", &["-|-|a|bc"]),
+            // An address in the place of the name, without the quotes that it needs there.
+            ("mary@c.test <mary@c.test>, x@y", &["mary@c.test|-|mary|c.test", "-|-|x|y"]),
+            ("Mary @\r\n Home<mary@c.test>", &["Mary @ Home|-|mary|c.test"]),
+            ("g: a@b <c@d>;", &["g:", "a@b|-|c|d", ";"]),
+            ("a@b <", &["-|-|a|b"]),
+            ("a@b,<c@d>", &["-|-|a|b", "-|-|c|d"]),
             ("<a@b@c>", &["-|-|a@b|c"]),
             ("group: a, b", &["group:", "-|-|a|", "-|-|b|", ";"]),
             ("group: root;", &["group:", "-|-|root|", ";"]),

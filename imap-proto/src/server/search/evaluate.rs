@@ -22,6 +22,17 @@ const FIELD_MOST: usize = 64 * 1024;
 /// After so many octets of a body others have their turn: a store in memory would never wait.
 const TURN: u64 = 256 * 1024;
 
+/// Whose header is looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HeaderOf {
+    /// The message's own, of which HEADER and its like are told too.
+    Message,
+    /// That of a message inside, which is body as well.
+    Inner,
+    /// The MIME fields of a part, which are looked into for TEXT alone (RFC 9051 §6.4.4).
+    Part,
+}
+
 /// What is known of one condition.
 type Known = Option<bool>;
 
@@ -74,7 +85,7 @@ impl<'p> Evaluation<'p> {
             return Ok(holds);
         }
         let header = digest.root().header();
-        self.look_into_header(account, id, meta.uid, header, true).await?;
+        self.look_into_header(account, id, meta.uid, header, HeaderOf::Message).await?;
         if let Some(holds) = self.result() {
             return Ok(holds);
         }
@@ -103,14 +114,14 @@ impl<'p> Evaluation<'p> {
         stack.pop().flatten()
     }
 
-    /// Goes through a header's fields. `own`: it is the message's own, of which HEADER and its like are told too.
+    /// Goes through a header's fields.
     async fn look_into_header<A: Account>(
         &mut self,
         account: &A,
         id: &MailboxId,
         uid: Uid,
         header: Range<u64>,
-        own: bool,
+        of: HeaderOf,
     ) -> Result<(), StoreError> {
         let octets = header.end.saturating_sub(header.start).min(HEADER_MOST);
         let mut body = account.open_body(id, uid, ByteRange::new(header.start, octets)).await?;
@@ -122,7 +133,7 @@ impl<'p> Evaluation<'p> {
             while !rest.is_empty() {
                 // A line that is not folded begins another field.
                 if begins_line && !matches!(rest.first(), Some(b' ' | b'\t')) && !field.is_empty() {
-                    self.look_into_field(&field, own);
+                    self.look_into_field(&field, of);
                     field.clear();
                 }
                 let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at.saturating_add(1));
@@ -133,8 +144,8 @@ impl<'p> Evaluation<'p> {
                 rest = behind;
             }
         }
-        self.look_into_field(&field, own);
-        if own {
+        self.look_into_field(&field, of);
+        if of == HeaderOf::Message {
             // All fields have been seen.
             for (step, known) in self.program.steps.iter().zip(&mut self.known) {
                 if let Step::Test(Test::Header(..)) = step {
@@ -145,7 +156,7 @@ impl<'p> Evaluation<'p> {
         Ok(())
     }
 
-    fn look_into_field(&mut self, field: &[u8], own: bool) {
+    fn look_into_field(&mut self, field: &[u8], of: HeaderOf) {
         let colon = memchr::memchr(b':', field);
         let (name, value) = match colon {
             Some(colon) => {
@@ -161,7 +172,9 @@ impl<'p> Evaluation<'p> {
             }
             let Step::Test(test) = step else { continue };
             let found = match test {
-                Test::Header(wanted, finder, _) if own && wanted.as_bytes().eq_ignore_ascii_case(name) => {
+                Test::Header(wanted, finder, _)
+                    if of == HeaderOf::Message && wanted.as_bytes().eq_ignore_ascii_case(name) =>
+                {
                     finder.is_in(decoded.get_or_insert_with(|| words::decode(value)))
                 }
                 // TEXT is the header as it reads: names too.
@@ -170,7 +183,9 @@ impl<'p> Evaluation<'p> {
                     finder.is_in(&format!("{}:{text}", String::from_utf8_lossy(name)))
                 }
                 // A message in a message is part of the body, its header too.
-                Test::Body(finder, _) if !own => finder.is_in(decoded.get_or_insert_with(|| words::decode(value))),
+                Test::Body(finder, _) if of == HeaderOf::Inner => {
+                    finder.is_in(decoded.get_or_insert_with(|| words::decode(value)))
+                }
                 _ => continue,
             };
             if found {
@@ -179,7 +194,8 @@ impl<'p> Evaluation<'p> {
         }
     }
 
-    /// Goes through the parts that are text, with their encodings undone, and through the headers of messages inside.
+    /// Goes through the parts that are text, with their encodings undone, and through the headers of parts and of messages
+    /// inside.
     async fn look_into_body<A: Account>(
         &mut self,
         account: &A,
@@ -188,8 +204,13 @@ impl<'p> Evaluation<'p> {
         digest: &Digest,
     ) -> Result<(), StoreError> {
         for part in digest.parts() {
-            if part.parent().is_some_and(|parent| parent.kind() == PartKind::Message) {
-                self.look_into_header(account, id, uid, part.header(), false).await?;
+            let of = match part.parent() {
+                None => HeaderOf::Message,
+                Some(parent) if parent.kind() == PartKind::Message => HeaderOf::Inner,
+                Some(_) => HeaderOf::Part,
+            };
+            if of == HeaderOf::Inner || (of == HeaderOf::Part && self.looks_for_text()) {
+                self.look_into_header(account, id, uid, part.header(), of).await?;
             }
             if part.kind() == PartKind::Leaf && part.media_type().eq_ignore_ascii_case(b"text") {
                 self.look_into_part(account, id, uid, part).await?;
@@ -199,6 +220,12 @@ impl<'p> Evaluation<'p> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a TEXT is still to be found.
+    fn looks_for_text(&self) -> bool {
+        let mut steps = self.program.steps.iter().zip(&self.known);
+        steps.any(|(step, known)| known.is_none() && matches!(step, Step::Test(Test::Text(..))))
     }
 
     async fn look_into_part<A: Account>(
