@@ -180,10 +180,19 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
 
     pub(super) fn answer(&mut self, answer: impl Into<Answer>) -> Result<(), Broken> {
         let answer = answer.into();
-        if let Answer::Status(status) = &answer {
-            metrics::status(status);
+        let kind = match &answer {
+            Answer::Status(status) => Some(status.kind),
+            Answer::Ok => Some(StatusKind::Ok),
+            Answer::Credential(_) => None,
+        };
+        let output = self.driver.output();
+        let before = output.len();
+        self.session.answer(answer, output)?;
+        // A continuation is no answer yet.
+        let is_answer = !output.get(before..).unwrap_or_default().starts_with(b"+");
+        if let Some(kind) = kind.filter(|_| is_answer) {
+            metrics::answered(kind);
         }
-        self.session.answer(answer, self.driver.output())?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use mail_wire::io::metrics;
 use mail_wire::sasl::Failure;
 
 use super::PROTOCOL;
-use crate::response::{Status, StatusKind};
+use crate::response::StatusKind;
 use crate::session::{Authenticated, Event};
 
 /// Counts what has come: commands, and logins that came to nothing.
@@ -31,8 +31,8 @@ pub(super) fn login(who: &Authenticated, opened: bool) {
 }
 
 /// Counts what a command came to.
-pub(super) fn status(status: &Status) {
-    let class = match status.kind {
+pub(super) fn answered(kind: StatusKind) {
+    let class = match kind {
         StatusKind::Ok | StatusKind::PreAuth => "ok",
         StatusKind::No => "no",
         StatusKind::Bad => "bad",
