@@ -109,6 +109,7 @@ fn what_no_server_says_is_an_error() {
         "a",
         "a OKAY x",
         "* 1",
+        "* NO\tx",
         "* 1 FOO",
         "* 1 FETCH",
         "* 1 FETCH (",

@@ -250,6 +250,9 @@ fn data<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
         return numbered(input, with);
     }
     let (rest, name) = atom(input)?;
+    if !matches!(rest, [] | [b' ', ..]) {
+        return expected("a space");
+    }
     let upper = name.to_ascii_uppercase();
     let words = |rest: &'a [u8]| -> Vec<Box<str>> {
         let words = rest.split(|&octet| octet == b' ').filter(|word| !word.is_empty());

@@ -7,13 +7,20 @@
     reason = "each test uses a part of it"
 )]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures::Stream;
 use imap_proto::Server;
 use mail_wire::io::{Link, Shutdown};
 use mailstore_traits::memory::MemoryStore;
-use mailstore_traits::{Authenticator, MailStore, SpecialUse};
+use mailstore_traits::{
+    Account, AccountId, Actor, Authenticator, Body, ByteRange, Changes, FlagChange, FlagOutcome, ListHint, MailStore,
+    MailboxId, MailboxInfo, MailboxName, MailboxStatus, MessageMeta, MetaFields, MetaFilter, ModSeq, Mode, Placed,
+    Placement, Result, SizeHint, Snapshot, SpecialUse, StoreFeatures, Target, Uid, UidSet,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 /// A server over a store in memory with one account, ada, whose password is secret.
@@ -156,4 +163,123 @@ fn is_like(line: &str, like: &str) -> bool {
         begins = false;
     }
     true
+}
+
+/// A server whose store counts how often a body is opened.
+pub fn counting() -> (Server<Counting, MemoryStore>, Arc<AtomicUsize>) {
+    let store = MemoryStore::new().with_account("ada", "secret");
+    let opened = Arc::new(AtomicUsize::new(0));
+    let counted = Counting { store: store.clone(), opened: Arc::clone(&opened) };
+    let server = Server::builder("mail.example.org").allow_insecure_login(true).build_with(counted, store);
+    (server, opened)
+}
+
+/// A store in memory, and how often a body was opened.
+#[derive(Clone)]
+pub struct Counting {
+    store: MemoryStore,
+    opened: Arc<AtomicUsize>,
+}
+
+/// One of its accounts.
+#[derive(Clone)]
+pub struct CountingAccount {
+    account: <MemoryStore as MailStore>::Account,
+    opened: Arc<AtomicUsize>,
+}
+
+impl MailStore for Counting {
+    type Account = CountingAccount;
+    type Stage = <MemoryStore as MailStore>::Stage;
+    type Blob = <MemoryStore as MailStore>::Blob;
+
+    fn features(&self) -> StoreFeatures {
+        MailStore::features(&self.store)
+    }
+
+    async fn open(&self, account: &AccountId, actor: &Actor) -> Result<CountingAccount> {
+        Ok(CountingAccount { account: self.store.open(account, actor).await?, opened: Arc::clone(&self.opened) })
+    }
+
+    async fn stage(&self, hint: SizeHint) -> Result<Self::Stage> {
+        MailStore::stage(&self.store, hint).await
+    }
+
+    async fn read_blob(&self, blob: &Self::Blob, range: ByteRange) -> Result<Body> {
+        self.store.read_blob(blob, range).await
+    }
+
+    async fn deliver(&self, blob: &Self::Blob, targets: Vec<Target>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+        self.store.deliver(blob, targets, mode).await
+    }
+}
+
+impl Account for CountingAccount {
+    type Blob = <MemoryStore as MailStore>::Blob;
+    type Stage = <MemoryStore as MailStore>::Stage;
+
+    fn features(&self) -> StoreFeatures {
+        self.account.features()
+    }
+
+    fn list(&self, hint: ListHint) -> impl Stream<Item = Result<MailboxInfo>> + Send + 'static {
+        self.account.list(hint)
+    }
+
+    async fn find(&self, name: &MailboxName) -> Result<MailboxId> {
+        self.account.find(name).await
+    }
+
+    async fn status(&self, mailboxes: &[MailboxId]) -> Result<Vec<MailboxStatus>> {
+        self.account.status(mailboxes).await
+    }
+
+    async fn snapshot(&self, mailbox: &MailboxId, claim_recent: bool) -> Result<Snapshot> {
+        self.account.snapshot(mailbox, claim_recent).await
+    }
+
+    fn fetch_meta(
+        &self,
+        mailbox: &MailboxId,
+        uids: &UidSet,
+        fields: MetaFields,
+        filter: MetaFilter,
+    ) -> impl Stream<Item = Result<MessageMeta>> + Send + 'static {
+        self.account.fetch_meta(mailbox, uids, fields, filter)
+    }
+
+    async fn open_body(&self, mailbox: &MailboxId, uid: Uid, range: ByteRange) -> Result<Body> {
+        self.opened.fetch_add(1, Ordering::SeqCst);
+        self.account.open_body(mailbox, uid, range).await
+    }
+
+    async fn changes_since(&self, mailbox: &MailboxId, since: ModSeq, page: usize) -> Result<Changes> {
+        self.account.changes_since(mailbox, since, page).await
+    }
+
+    async fn stage(&self, hint: SizeHint) -> Result<Self::Stage> {
+        Account::stage(&self.account, hint).await
+    }
+
+    async fn commit(&self, placements: Vec<Placement<Self::Blob>>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+        self.account.commit(placements, mode).await
+    }
+
+    fn store_flags(
+        &self,
+        mailbox: &MailboxId,
+        uids: &UidSet,
+        change: FlagChange,
+        unchanged_since: Option<ModSeq>,
+    ) -> impl Stream<Item = Result<FlagOutcome>> + Send + 'static {
+        self.account.store_flags(mailbox, uids, change, unchanged_since)
+    }
+
+    async fn expunge(&self, mailbox: &MailboxId, uids: &UidSet, only_deleted: bool) -> Result<(UidSet, ModSeq)> {
+        self.account.expunge(mailbox, uids, only_deleted).await
+    }
+
+    async fn watch(&self, mailboxes: &[MailboxId]) -> Result<impl Stream<Item = MailboxId> + Send + 'static> {
+        self.account.watch(mailboxes).await
+    }
 }

@@ -10,6 +10,7 @@ mod counts;
 mod driver;
 mod link;
 pub mod metrics;
+mod prompt;
 mod proxied;
 mod serve;
 mod shutdown;

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Link;
+use super::prompt::Prompt;
 use crate::proxy::{ProxyHeader, ProxyReader};
 
 /// Reads the header that a proxy begins a connection with, and gives the connection without it, and whose it is: `None`
@@ -41,8 +42,8 @@ pub async fn read_proxy_header(mut socket: TcpStream, patience: Duration) -> io:
         _ => None,
     };
     if input.is_empty() {
-        return Ok((Link::plain(socket), source));
+        return Ok((Link::plain(Prompt::new(socket)), source));
     }
-    let (read, write) = socket.into_split();
+    let (read, write) = tokio::io::split(Prompt::new(socket));
     Ok((Link::plain(tokio::io::join(io::Cursor::new(input.freeze()).chain(read), write)), source))
 }

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument as _;
 
 use super::counts::{Counted, Counts};
+use super::prompt::Prompt;
 use super::{Accepted, ConnectionId, Link, Shutdown, metrics, read_proxy_header};
 
 /// So many connections that were turned away are waited for at a time, until they have read why; further ones are closed
@@ -241,7 +242,7 @@ where
         let id = ConnectionId::new();
         let protocol = self.options.protocol;
         if !self.options.proxy_protocol {
-            let accepted = Accepted { link: Link::plain(socket), peer, id };
+            let accepted = Accepted { link: Link::plain(Prompt::new(socket)), peer, id };
             (self.handler)(accepted).instrument(id.span(protocol, peer)).await;
             drop(counted);
             return;
