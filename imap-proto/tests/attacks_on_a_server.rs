@@ -452,3 +452,58 @@ async fn sec_i1_nothing_in_a_message_or_a_command_can_end_a_line_of_the_answer()
         }
     }
 }
+
+/// Whether the parentheses and quotes of an answer come in pairs, on every line of it; literals are passed over.
+fn is_balanced(told: &str) -> bool {
+    let (mut depth, mut quoted, mut rest) = (0i64, false, told.as_bytes());
+    while let Some((&octet, behind)) = rest.split_first() {
+        rest = behind;
+        match octet {
+            b'\\' if quoted => rest = &rest[1..],
+            b'"' => quoted = !quoted,
+            b'(' if !quoted => depth += 1,
+            b')' if !quoted => depth -= 1,
+            b'{' if !quoted => {
+                let end = rest.iter().position(|octet| *octet == b'}').unwrap();
+                let octets: usize = std::str::from_utf8(&rest[..end]).unwrap().parse().unwrap();
+                // A line end is one octet here.
+                rest = &rest[end + 2 + octets..];
+            }
+            b'\n' if depth != 0 || quoted => return false,
+            _ => {}
+        }
+        if depth < 0 {
+            return false;
+        }
+    }
+    depth == 0 && !quoted
+}
+
+#[tokio::test]
+async fn sec_m11_structures_without_end_are_told_in_part_and_well_formed() {
+    let nested = |at: usize| format!("Content-Type: multipart/mixed; boundary=b{at}\r\n\r\n--b{at}\r\n");
+    let embedded = "Content-Type: message/rfc822\r\n\r\n";
+    let parameters: String = (0..10_000).map(|at| format!(";\r\n name*{at}=x")).collect();
+    for (what, message) in [
+        ("nested", (0..10_000).map(nested).collect()),
+        ("parts", format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{}", "--b\r\n\r\nx\r\n".repeat(100_000))),
+        ("addresses", format!("To: {}\r\n\r\n", "a@b,\r\n ".repeat(100_000))),
+        ("parameters", format!("Content-Type: text/plain{parameters}\r\n\r\n")),
+        ("embedded", embedded.repeat(10_000)),
+        ("comments", format!("From: {}a@b\r\nDate: {}\r\n\r\n", "(".repeat(100_000), "(".repeat(100_000))),
+        ("groups", format!("To: {}\r\n\r\n", "a:".repeat(50_000))),
+    ] {
+        let mut client = Client::logged_in(&server()).await;
+        assert!(client.append(&message).await.starts_with("t OK"), "{what}");
+        client.say("SELECT INBOX").await;
+        let begun = std::time::Instant::now();
+        for command in ["FETCH 1 (ENVELOPE BODYSTRUCTURE)", "FETCH 1 BODY", "FETCH 1 BODY.PEEK[1.1.1.1.MIME]"] {
+            let told = client.say(command).await;
+            assert!(told.ends_with("t OK FETCH completed\n"), "{what}: {}", &told[told.len() - 100..]);
+            assert!(is_balanced(&told) || command.contains("MIME"), "{what}: {command}");
+            assert!(told.len() < 4 << 20, "{what}: {} octets", told.len());
+        }
+        assert!(client.say("SEARCH TEXT nothing").await.starts_with("* SEARCH\n"), "{what}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{what}: {:?}", begun.elapsed());
+    }
+}
