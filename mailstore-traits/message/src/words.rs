@@ -67,6 +67,11 @@ fn push_plain(plain: &[u8], out: &mut String) {
     out.extend(text.chars().filter(|char| !matches!(char, '\r' | '\n')));
 }
 
+/// So many octets an encoded word's text may have: what is longer stays as it is. RFC 2047 §2 allows 75; programs that
+/// write a whole subject as one word stay far below this. Without a limit a field of words that never end would be looked
+/// through from each of them to its end (attack row M19).
+const WORD_MOST: usize = 8 * 1024;
+
 struct EncodedWord {
     charset: &'static encoding_rs::Encoding,
     octets: Vec<u8>,
@@ -78,7 +83,7 @@ impl EncodedWord {
         let inside = text.strip_prefix(b"=?")?;
         let (name, rest) = cut(inside, b'?')?;
         let (how, rest) = cut(rest, b'?')?;
-        let end = memchr::memmem::find(rest, b"?=")?;
+        let end = memchr::memmem::find(rest.get(..WORD_MOST).unwrap_or(rest), b"?=")?;
         let (encoded, behind) = rest.split_at(end);
         let name = name.split(|&octet| octet == b'*').next()?;
         let charset = charset::charset(name)?;
@@ -203,6 +208,16 @@ mod tests {
             assert_eq!(decode(value.as_bytes()), text, "{value}");
         }
         assert_eq!(decode(b"caf\xe9"), "café");
+    }
+
+    #[test]
+    fn sec_m19_words_without_an_end_are_not_looked_for_without_an_end() {
+        let word = |length: usize| format!("=?utf-8?Q?{}?=", "a".repeat(length));
+        assert_eq!(decode(word(WORD_MOST - 2).as_bytes()), "a".repeat(WORD_MOST - 2));
+        assert_eq!(decode(word(WORD_MOST).as_bytes()), word(WORD_MOST));
+        // Four million octets in which 340,000 words begin: without a limit, 7 * 10^11 octets are looked at.
+        let unended = "=?utf-8?Q?x ".repeat(340_000);
+        assert_eq!(decode(unended.as_bytes()), unended);
     }
 
     #[test]
