@@ -75,7 +75,12 @@ fn sec_c1_an_idle_connection_costs_a_few_kib_and_no_thread() {
         move |server: &Server, _: &Arc<ClientConfig>| -> Box<dyn Open> {
             let mut socket = connect(server, role);
             // Who talks before the greeting is refused.
-            hear(&mut socket, if role == "pop3" { "+OK" } else { "220 " });
+            let greeting = match role {
+                "pop3" => "+OK",
+                "imap" => "* OK",
+                _ => "220 ",
+            };
+            hear(&mut socket, greeting);
             if !said.is_empty() {
                 socket.write_all(said.as_bytes()).expect("written");
                 hear(&mut socket, words);
@@ -96,6 +101,8 @@ fn sec_c1_an_idle_connection_costs_a_few_kib_and_no_thread() {
         (cost("SMTP, greeted", plain("smtp", "", "220 ")), 32),
         (cost("SMTP, half a line after a long one", plain("smtp", "EHLO c\r\nNOOP\r\nMAIL FR", "250 2.0.0")), 32),
         (cost("POP3, greeted", plain("pop3", "", "+OK")), 32),
+        (cost("IMAP, greeted", plain("imap", "", "* OK")), 32),
+        (cost("IMAP in TLS, greeted", encrypted("imaps", "* OK")), 48),
         (cost("SMTP, half a handshake", plain("smtp", "EHLO c\r\nSTARTTLS\r\n\x16\x03\x01\x02", "220 2.0.0")), 40),
         (cost("POP3 in TLS, greeted", encrypted("pop3s", "+OK")), 48),
         (cost("submission in TLS, greeted", encrypted("submissions", "220 ")), 48),
