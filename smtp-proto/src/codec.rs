@@ -1,7 +1,7 @@
 //! A session as tokio-util's `Decoder` and `Encoder`: octets to events, answers to octets.
 //!
 //! It adds nothing to [`ServerSession`] but the two traits ([`mail_wire::codec`]). A `Framed` reads before it decodes, so its host greets
-//! unasked, with [`Answer::greeting`].
+//! unasked, with [`Answer::greeting`](crate::Answer::greeting).
 //!
 //! ```
 //! use std::sync::Arc;

@@ -23,7 +23,8 @@ pub enum Response {
     Data(Data),
 }
 
-/// Untagged data.
+/// Untagged data. Words that are no strings (capabilities, attributes, flags) are written as they are, and sets of UIDs
+/// hold one at least.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Data {
@@ -57,7 +58,8 @@ pub enum Data {
     Id(Option<Vec<IdField>>),
     /// FETCH: the message's number, and what is told of it.
     Fetch(u32, Vec<FetchItem>),
-    /// Something else: its first word, and what stands behind it.
+    /// Something else: its first word, and what stands behind it, literals with it. It is written as it is: whoever makes
+    /// one sees to it that it is one response.
     Other(Box<str>, Box<[u8]>),
 }
 

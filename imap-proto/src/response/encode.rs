@@ -13,7 +13,8 @@ impl Response {
         match self {
             Self::Continue(text) => {
                 out.extend_from_slice(b"+ ");
-                out.extend_from_slice(text);
+                // It is one line, whatever it was made of (attack row I1).
+                out.extend(text.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n' | 0)));
                 out.extend_from_slice(b"\r\n");
             }
             Self::Status(tag, status) => status.encode(tag.as_ref(), out),

@@ -21,7 +21,7 @@ use crate::grammar::read::{
     Fault, Parsed, astring, atom, close, date_time, expected, flag, literal8, mailbox, named, nstring, number64,
     nz_number, open, quoted, sequence_set, space, string, word, wrong,
 };
-use crate::grammar::{Dialect, Tag};
+use crate::grammar::{Dialect, SeqBound, SequenceSet, Tag};
 
 /// What a client takes at the most from a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,16 @@ impl ResponseReader {
     /// [`ReadError`] says why it is none.
     pub fn next(&mut self, input: &mut BytesMut, dialect: Dialect) -> Option<Result<Response, ReadError>> {
         loop {
-            match self.frames.next(input, self.limits.line)? {
+            let piece = self.frames.next(input, self.limits.line)?;
+            let held = match &piece {
+                Ok(Piece::Command(frame)) => frame.len(),
+                _ => self.frames.so_far().len(),
+            };
+            if held > self.limits.response {
+                self.frames.abandon();
+                return Some(Err(ReadError::TooLarge));
+            }
+            match piece {
                 Ok(Piece::Command(frame)) => {
                     return Some(Response::parse(&frame, dialect, &self.limits).map_err(ReadError::from));
                 }
@@ -94,7 +103,10 @@ impl ResponseReader {
                     let room = self.limits.response.saturating_sub(self.frames.so_far().len());
                     match usize::try_from(head.octets) {
                         Ok(octets) if octets <= room => self.frames.take_literal(octets),
-                        _ => return Some(Err(ReadError::TooLarge)),
+                        _ => {
+                            self.frames.abandon();
+                            return Some(Err(ReadError::TooLarge));
+                        }
                     }
                 }
                 Err(fault) => return Some(Err(fault.into())),
@@ -133,8 +145,10 @@ fn response<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Response> {
         _ => {}
     }
     if let [b'*', b' ', rest @ ..] = input {
-        if let Ok((rest, status)) = status(rest, with) {
-            return Ok((rest, Response::Status(None, status)));
+        match status(rest, with) {
+            Ok((rest, status)) => return Ok((rest, Response::Status(None, status))),
+            Err(failure @ nom::Err::Failure(_)) => return Err(failure),
+            Err(_) => {}
         }
         return data(rest, with).map(|(rest, data)| (rest, Response::Data(data)));
     }
@@ -158,6 +172,10 @@ fn status<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Status> {
         [b'[', ..] => {
             let end = memchr::memchr(b']', rest).unwrap_or(rest.len());
             let inside = rest.get(1..end).unwrap_or_default();
+            // A literal's octets: no code has any, and nobody is to write them again (attack row I1).
+            if memchr::memchr3(0, b'\r', b'\n', inside).is_some() {
+                return wrong(CommandErrorKind::Expected("a response code"));
+            }
             let behind = rest.get(end.saturating_add(1)..).unwrap_or_default();
             (behind.strip_prefix(b" ").unwrap_or(behind), Some(code(inside, with)))
         }
@@ -213,7 +231,7 @@ fn code(inside: &[u8], with: Context<'_>) -> Code {
             uid_validity_and_sets::<2>(rest, with).map(|(validity, [from, to])| Code::CopyUid(validity, from, to))
         }
         b"MODIFIED" => match sequence_set(rest, with.limits.items) {
-            Ok((b"", set)) => Some(Code::Modified(set.resolved(0).collect())),
+            Ok((b"", set)) if !has_star(&set) => Some(Code::Modified(set.resolved(0).collect())),
             _ => None,
         },
         upper => RefusalCode::ALL.into_iter().find(|code| code.as_str().as_bytes() == upper).map(Code::Refusal),
@@ -228,11 +246,16 @@ fn uid_validity_and_sets<const N: usize>(input: &[u8], with: Context<'_>) -> Opt
     let mut sets = Vec::with_capacity(N);
     for word in words {
         match sequence_set(word, with.limits.items) {
-            Ok((b"", set)) => sets.push(uid_set(set.resolved(0))),
+            Ok((b"", set)) if !has_star(&set) => sets.push(uid_set(set.resolved(0))),
             _ => return None,
         }
     }
     Some((validity, sets.try_into().ok()?))
+}
+
+/// `*` has no place in what a server tells (RFC 9051 §9, uid-set).
+fn has_star(set: &SequenceSet) -> bool {
+    set.ranges().iter().any(|&(first, last)| first == SeqBound::Star || last == SeqBound::Star)
 }
 
 fn uid_set(ranges: impl Iterator<Item = (u32, u32)>) -> UidSet {
@@ -269,6 +292,9 @@ fn data<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
         "VANISHED" => {
             let (rest, earlier) = opt(word("(EARLIER) ")).parse(behind)?;
             let (rest, set) = sequence_set(rest, with.limits.items)?;
+            if has_star(&set) {
+                return expected("UIDs");
+            }
             Ok((rest, Data::Vanished(earlier.is_some(), uid_set(set.resolved(0)))))
         }
         "LIST" => listed(behind, with).map(|(rest, listed)| (rest, Data::List(listed))),
