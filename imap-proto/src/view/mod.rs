@@ -69,6 +69,8 @@ pub struct View {
     told: ModSeq,
     /// Messages that the client has not been told of. All are behind the last that it knows.
     new: UidSet,
+    /// The store has more to tell: a new message that has changed since may be in a later page, with a UID below those here.
+    more: bool,
     /// Messages that the client knows and that are no more.
     gone: UidSet,
     /// Numbers whose EXPUNGE is being told, the highest first: they have left `known` already.
@@ -90,6 +92,7 @@ impl View {
             cursor: snapshot.highest_modseq,
             told: snapshot.highest_modseq,
             new: UidSet::new(),
+            more: false,
             gone: UidSet::new(),
             expunging: Vec::new(),
             flags: BTreeMap::new(),
@@ -218,6 +221,7 @@ impl View {
         }
         self.gone(&changes.vanished);
         self.cursor = self.cursor.max(changes.up_to);
+        self.more = changes.more;
         let cursor = self.cursor;
         self.own.retain(|_, modseq| *modseq > cursor);
     }
@@ -282,6 +286,7 @@ impl View {
         self.own.clear();
         self.look_again = known.intersection(&snapshot.uids);
         self.cursor = snapshot.highest_modseq;
+        self.more = false;
     }
 
     /// The flags of these messages have been read and told ([`News::LookAgain`]).
@@ -303,7 +308,8 @@ impl View {
                 return Some(News::Expunge(number));
             }
         }
-        if !self.new.is_empty() {
+        // UIDs rise with numbers: whoever tells of one too early can never tell of one below it.
+        if !self.new.is_empty() && !self.more {
             let new = std::mem::take(&mut self.new);
             self.known.push_all(&new);
             return Some(News::Exists(self.exists()));
@@ -316,7 +322,7 @@ impl View {
         if !self.look_again.is_empty() {
             return Some(News::LookAgain(self.look_again.clone()));
         }
-        if self.gone.is_empty() {
+        if self.gone.is_empty() && self.new.is_empty() {
             self.told = self.cursor;
         }
         None

@@ -219,3 +219,16 @@ fn the_last_uids_that_there_can_be_are_numbered_too() {
     assert_eq!(told(&mut view, true), ["3 EXPUNGE"]);
     assert_eq!((view.exists(), view.number(Uid::MAX), view.uid(2)), (2, None, Some(uid(u32::MAX - 1))));
 }
+
+#[test]
+fn new_messages_wait_for_the_last_page_because_one_with_a_lower_uid_may_be_in_it() {
+    let mut view = view(uids(1..=2));
+    // 3 came with 4 and has changed since; the store fails before it is told of.
+    let mut first = changes(&[(4, 11)], &[], 11);
+    first.more = true;
+    view.feed(first);
+    assert_eq!((told(&mut view, true), view.highest_modseq()), (vec![], modseq(10)));
+    view.feed(changes(&[(3, 12)], &[], 12));
+    assert_eq!((told(&mut view, true), view.highest_modseq()), (vec!["4 EXISTS".to_owned()], modseq(12)));
+    assert_eq!((view.uid(3), view.uid(4)), (Some(uid(3)), Some(uid(4))));
+}
