@@ -140,7 +140,7 @@
 //! | 9051, 3501 | §2.2, §4, §9 | tags, literals, strings, the whole grammar | [`grammar`], [`frame`], [`command`] | `tests/command_known.rs`, `tests/command_roundtrip.rs` |
 //! | 9051, 3501 | §7 | responses, status, codes | [`response`] | `tests/response_roundtrip.rs` |
 //! | 9051 | §3, §6.1, §6.2 | states, CAPABILITY, LOGIN, AUTHENTICATE, STARTTLS, LOGOUT | [`session`] | `tests/transcripts.rs` |
-//! | 9051 | §2.3.1, §5.2, §7.5.1 | numbers, UIDs, what is told when | [`view`] | `view`, `tests/many_clients.rs` |
+//! | 9051 | §2.3.1, §5.2, §7.5.1 | numbers, UIDs, what is told when | [`view`] | `view`, `tests/view_model.rs`, `tests/many_clients.rs` |
 //! | 9051 | §6.3.1 to §6.3.8 | ENABLE, SELECT, EXAMINE, CREATE, DELETE, RENAME, subscriptions | `server` | `tests/server.rs` |
 //! | 9051, 5258, 3348, 6154, 5819 | §6.3.9 | LIST, LIST-EXTENDED, CHILDREN, SPECIAL-USE, LIST-STATUS; LSUB | [`list`] | `list`, `tests/server.rs` |
 //! | 9051, 2342 | §6.3.10 | NAMESPACE | `server` | `tests/server.rs` |
@@ -148,11 +148,11 @@
 //! | 9051, 4315 | §6.3.12 | APPEND, APPENDUID, COPYUID, UID EXPUNGE | `server` | `tests/server.rs` |
 //! | 2177 | §3 | IDLE | [`session`], `server` | `tests/transcripts.rs`, `tests/server.rs` |
 //! | 9051 | §6.4.1 to §6.4.3 | CLOSE, UNSELECT (RFC 3691), EXPUNGE | `server` | `tests/server.rs`, `tests/many_clients.rs` |
-//! | 9051, 4731, 5182 | §6.4.4 | SEARCH, ESEARCH, `$` | `server` | `tests/search_memory.rs` |
-//! | 9051 | §6.4.5, §7.5.2 | FETCH: ENVELOPE, BODYSTRUCTURE, sections, partials | [`fetch`], `server` | `tests/fetch_known.rs` |
-//! | 3516 | §4 | BINARY, BINARY.SIZE | `server` | `tests/fetch_known.rs` |
+//! | 9051, 4731, 5182 | §6.4.4 | SEARCH, ESEARCH, `$` | `server` | `tests/search_keys.rs`, `tests/search_memory.rs` |
+//! | 9051 | §6.4.5, §7.5.2 | FETCH: ENVELOPE, BODYSTRUCTURE, sections, partials | [`fetch`], `server` | `tests/fetch_known.rs`, `tests/fetch_sections.rs` |
+//! | 3516 | §4 | BINARY, BINARY.SIZE | `server` | `tests/fetch_known.rs`, `tests/fetch_sections.rs` |
 //! | 9051, 6851 | §6.4.6 to §6.4.8 | STORE, COPY, MOVE | `server` | `tests/server.rs`, `tests/many_clients.rs` |
-//! | 7162 | §3.1 | CONDSTORE | [`view`], `server` | `tests/server.rs`, `view` |
+//! | 7162 | §3.1 | CONDSTORE | [`view`], `server` | `tests/condstore.rs`, `view` |
 //! | 3501 | §5.1.3 | modified UTF-7 | [`grammar::utf7`] | `grammar::utf7` |
 //! | 7888 | §4, §5 | LITERAL+ | [`frame`], [`session`] | `tests/attacks.rs`, `frame` |
 //! | 4959 | §3 | SASL-IR | [`session`] | `tests/transcripts.rs` |

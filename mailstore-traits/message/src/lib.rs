@@ -91,6 +91,10 @@
 //! | 2049 | A | the complex example | | `known_answers::the_complex_example…` |
 //! | 2183 | 2 | Content-Disposition | `content` | `content::a_disposition_may_have_parameters` |
 //! | 2231 | 3, 4 | parameters in pieces, with charset | `parameter` | `parameter` |
+//! | 2045 | 6.7, 6.8 | quoted-printable and base64, undone as they go by | [`transfer`] | `transfer` |
+//! | 2047 | 2, 4, 5, 6 | encoded words, read and written | [`words`] | `words` |
+//! | 5322 | 3.3, 4.3 | the day of a Date field | [`date`] | `date` |
+//! | 5322 | 3.4, 4.4 | addresses, groups, routes | [`address`] | `address` |
 //! | 6532 | 3.7 | message/global | `digester` | `known_answers::a_message_in_a_message…` |
 //! | 1864, 2557, 3282 | | Content-MD5, -Location, -Language | `digester::header` | `known_answers::the_fields_of_mime…` |
 //!

@@ -31,7 +31,8 @@ impl TransferDecoder {
     pub fn new(encoding: Option<&[u8]>) -> Option<Self> {
         let is =
             |name: &str| encoding.is_some_and(|encoding| encoding.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
-        let state = if encoding.is_none() || is("7bit") || is("8bit") || is("binary") || is("") {
+        // Some programs write 8-bit and mean it.
+        let state = if encoding.is_none() || ["7bit", "8bit", "7-bit", "8-bit", "binary", ""].into_iter().any(is) {
             State::Identity
         } else if is("base64") {
             State::Base64 { bits: 0, count: 0, ended: false }
