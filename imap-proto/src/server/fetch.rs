@@ -199,6 +199,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
             selected.meet(&meta.flags, self.driver.output());
         }
         let out = self.driver.output();
+        let begin = out.len();
         out.extend_from_slice(b"* ");
         write::number(u64::from(number), out);
         out.extend_from_slice(b" FETCH ");
@@ -334,11 +335,12 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
             }
         }
         let out = self.driver.output();
-        // An answer of nothing at all is still a list.
         if between == b"(" {
-            out.extend_from_slice(b"(");
+            // There was nothing to tell, and so nothing has been sent of it: the grammar has no empty answer.
+            out.truncate(begin);
+        } else {
+            out.extend_from_slice(b")\r\n");
         }
-        out.extend_from_slice(b")\r\n");
         Ok(())
     }
 
