@@ -40,8 +40,6 @@ pub struct Limits {
     pub errors_before_login: u32,
     /// Failed logins after which the connection is closed: 10 (attack row A11).
     pub failed_logins: usize,
-    /// Octets of an answer that are written before the caller is given the chance to send them: 16 KiB (attack row M13).
-    pub answer_part: usize,
 }
 
 impl Default for Limits {
@@ -62,7 +60,6 @@ impl Default for Limits {
             errors: 20,
             errors_before_login: 10,
             failed_logins: 10,
-            answer_part: 16 * 1024,
         }
     }
 }
