@@ -2,11 +2,14 @@
 
 use futures::StreamExt;
 use mailstore_traits::{Authenticator, MailStore};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::connection::{Broken, Connection, Stop};
 use crate::response::{Status, StatusKind, Text};
 use crate::session::{Answer, Event};
+
+/// How soon a watch that has ended is begun anew.
+const WATCH_AGAIN: Duration = Duration::from_secs(1);
 
 /// What woke an idling session.
 enum Wake {
@@ -36,10 +39,14 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
                 let Self { driver, session, selected, .. } = self;
                 let news = async {
                     match selected {
-                        Some(selected) => match selected.watch.next().await {
-                            // Its end means to watch again, which telling the news does.
-                            Some(_) | None => selected.dirty = true,
-                        },
+                        Some(selected) => {
+                            if selected.watch.next().await.is_none() {
+                                // Its end means to watch again, which telling the news does; a store that has nothing
+                                // to say is not asked all the time.
+                                sleep(WATCH_AGAIN).await;
+                            }
+                            selected.dirty = true;
+                        }
                         None => std::future::pending().await,
                     }
                 };
@@ -73,7 +80,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
 }
 
 /// Boxes on the way forget connections on which nothing is said.
-fn still_here(every: Option<std::time::Duration>) -> Option<Interval> {
+fn still_here(every: Option<Duration>) -> Option<Interval> {
     let every = every.filter(|every| !every.is_zero())?;
     let mut clock = interval_at(Instant::now() + every, every);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
