@@ -1,5 +1,5 @@
 //! mbsync and offlineimap3 synchronise two thousand messages both ways, then find nothing to do, then carry over what
-//! both sides have changed; over STARTTLS.
+//! both sides have changed; the one over STARTTLS, the other over TLS from the first octet on.
 //!
 //! A program that is not installed is a test that is skipped, and said so; with `CI=true` in the environment it is one
 //! that fails.
@@ -21,7 +21,7 @@ fn synchronised_by(program: &str, script: &str) {
     command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUTF8", "1");
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/imap").join(script));
     command.args(["localhost", &host.server.port("imap").to_string(), &host.server.user, &host.password]);
-    command.arg(host.server.certificate());
+    command.arg(host.server.certificate()).env("IMAPS_PORT", host.server.port("imaps").to_string());
     eprint!("{}", support::text(&host.succeeds(command, "")));
 }
 
