@@ -93,8 +93,10 @@ impl LineEnds {
     /// as it would have behind DATA: text is whole lines (RFC 5321 §2.3.8), and what hands it out later, POP3 for one, could
     /// not tell its size otherwise.
     pub fn finish(&mut self) -> Option<Bytes> {
-        let in_line = std::mem::take(&mut self.in_line) && !self.is_refused();
-        self.finish_unended().or_else(|| in_line.then(|| Bytes::from_static(b"\r\n")))
+        let in_line = std::mem::take(&mut self.in_line);
+        let end = self.finish_unended();
+        // A CR at the very end may be what it is refused for.
+        end.or_else(|| (in_line && !self.is_refused()).then(|| Bytes::from_static(b"\r\n")))
     }
 
     /// As [`finish`](Self::finish), but a last line without an end stays without: a client of IMAP may fetch what it has
@@ -173,6 +175,22 @@ mod tests {
         let octets = LineEnds::new(LineEndPolicy::Normalize).next(&mut input, &mut left).unwrap();
         assert_eq!((octets.as_ptr(), octets.len(), left), (from, chunk.len(), 0));
         assert_eq!(input.as_ptr(), from.wrapping_add(chunk.len()), "and what follows has not been moved");
+    }
+
+    #[test]
+    fn a_cr_at_the_very_end_is_a_line_end_or_the_reason_to_refuse() {
+        for (message, policy, given) in [
+            (&b"\r"[..], LineEndPolicy::Normalize, &b"\r\n"[..]),
+            (b"x\r", LineEndPolicy::Normalize, b"x\r\n"),
+            (b"x\r", LineEndPolicy::Reject, b"x"),
+            (b"x", LineEndPolicy::Reject, b"x\r\n"),
+        ] {
+            assert_eq!(take(policy, &[message], 1).0, given, "{}", message.escape_ascii());
+        }
+        let mut line_ends = LineEnds::new(LineEndPolicy::Normalize);
+        let (mut input, mut left) = (BytesMut::from("x"), 1);
+        assert_eq!(line_ends.next(&mut input, &mut left).as_deref(), Some(&b"x"[..]));
+        assert_eq!(line_ends.finish_unended(), None);
     }
 
     proptest! {
