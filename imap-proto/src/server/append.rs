@@ -55,12 +55,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
 
     async fn begin_append(&mut self, head: AppendHead) -> Result<Appending<S>, Stop> {
         let account = self.account()?;
-        let name = head.mailbox.to_name().map_err(|_| StoreError::from(ErrorKind::NotFound))?;
-        let mailbox = match account.find(&name).await {
-            Ok(mailbox) => mailbox,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(try_create().into()),
-            Err(error) => return Err(error.into()),
-        };
+        let mailbox = self.destination(&head.mailbox).await?;
         let stage = account.stage(SizeHint::Octets(head.literal.octets)).await?;
         Ok(Appending {
             mailbox,

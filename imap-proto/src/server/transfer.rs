@@ -24,8 +24,8 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         }
     }
 
-    /// Which mailbox to copy to.
-    async fn destination(&mut self, mailbox: &Mailbox) -> Result<MailboxId, Stop> {
+    /// The mailbox that messages are to go to (TRYCREATE, RFC 9051 §7.1).
+    pub(super) async fn destination(&mut self, mailbox: &Mailbox) -> Result<MailboxId, Stop> {
         let account = self.account()?;
         let name = mailbox.to_name().map_err(|_| Stop::from(try_create()))?;
         match account.find(&name).await {
@@ -44,12 +44,8 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         }
         let (account, selected) = (self.account()?, self.selected()?);
         let (from, into) = (selected.id.clone(), to.clone());
-        let asked = uids.clone();
-        let copied = to_the_end(async move { account.copy(&from, &asked, &into).await }).await;
+        let copied = to_the_end(async move { account.copy(&from, &uids, &into).await }).await;
         let copied = copied.map_err(no_destination)?;
-        if transfer.numbering == Numbering::Sequence && (copied.uids.len() as u64) < uids.len() {
-            tracing::debug!("some of the messages to be copied had gone");
-        }
         let selected = self.selected()?;
         if selected.id == to {
             // EXISTS comes before the tagged OK (RFC 9051 §6.4.7).
@@ -71,8 +67,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         }
         let (account, selected) = (self.account()?, self.selected()?);
         let from = selected.id.clone();
-        let asked = uids.clone();
-        let moved = to_the_end(async move { account.move_messages(&from, &asked, &to).await }).await;
+        let moved = to_the_end(async move { account.move_messages(&from, &uids, &to).await }).await;
         let moved = moved.map_err(no_destination)?;
         // RFC 6851 §4.3: COPYUID comes first, untagged, then the EXPUNGEs, then the tagged OK.
         if let Some(code) = copy_uid(&moved) {
