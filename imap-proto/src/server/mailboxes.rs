@@ -30,8 +30,8 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
             _ => return Err(use_attr().into()),
         };
         let account = self.account()?;
-        match to_the_end(async move { make(&account, &name, special_use).await }).await {
-            Ok(()) => Ok(ok("CREATE completed")),
+        match to_the_end(async move { account.create(&name, special_use).await }).await {
+            Ok(_) => Ok(ok("CREATE completed")),
             Err(error) if special_use.is_some() && error.kind() == ErrorKind::Unsupported => Ok(use_attr()),
             Err(error) => Err(error.into()),
         }
@@ -89,7 +89,8 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
 
     pub(super) async fn subscribe(&mut self, mailbox: &Mailbox, subscribed: bool) -> Handled {
         let name = new_name(&mailbox.without_trailing_separator())?;
-        self.account()?.set_subscribed(&name, subscribed).await?;
+        let account = self.account()?;
+        to_the_end(async move { account.set_subscribed(&name, subscribed).await }).await?;
         Ok(ok(if subscribed { "SUBSCRIBE completed" } else { "UNSUBSCRIBE completed" }))
     }
 
@@ -182,21 +183,18 @@ fn new_name(mailbox: &Mailbox) -> Result<MailboxName, Stop> {
     mailbox.to_name().map_err(|_| refuse(RefusalCode::Cannot, "No mailbox can have that name").into())
 }
 
-async fn make<A: Account>(account: &A, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<(), StoreError> {
-    account.create(name, special_use).await.map(|_| ())
-}
-
 /// What an account with nothing but an INBOX gets. That it could not be made keeps nobody out.
 pub(super) async fn make_default_mailboxes<A: Account>(account: &A, mailboxes: &[(MailboxName, SpecialUse)]) {
     if mailboxes.is_empty() {
         return;
     }
-    let made: Result<(), StoreError> = async {
+    let (account, mailboxes) = (account.clone(), mailboxes.to_vec());
+    let made = to_the_end(async move {
         let infos: Vec<MailboxInfo> = account.list(ListHint::default()).try_collect().await?;
         if infos.iter().any(|info| !info.name.is_inbox()) {
             return Ok(());
         }
-        for (name, special_use) in mailboxes {
+        for (name, special_use) in &mailboxes {
             let mut created = account.create(name, Some(*special_use)).await;
             if created.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unsupported) {
                 created = account.create(name, None).await;
@@ -209,9 +207,8 @@ pub(super) async fn make_default_mailboxes<A: Account>(account: &A, mailboxes: &
             }
         }
         Ok(())
-    }
-    .await;
-    match made {
+    });
+    match made.await {
         Ok(()) => {}
         // A store that is only read has what it has.
         Err(error) if error.kind() == ErrorKind::NotPermitted => {}
