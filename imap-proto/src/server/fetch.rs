@@ -121,12 +121,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         filter.changed_since = fetch.changed_since.and_then(ModSeq::new);
         let is_filtered = filter.changed_since.is_some();
         let plan = Plan::new(fetch, enabled.condstore);
-        let seen_telling = Telling {
-            with_uid: !by_number || enabled.rev2,
-            with_flags: true,
-            with_modseq: enabled.condstore,
-            with_recent: !enabled.rev2,
-        };
+        let seen_telling = Telling::to(enabled, !by_number);
         let mut told = 0u64;
         let mut seen = UidSet::new();
         let mut trouble: Option<Status> = None;

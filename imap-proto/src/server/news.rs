@@ -128,13 +128,8 @@ fn write_news(selected: &mut Selected, news: News, enabled: Enabled, out: &mut B
             }
         }
         News::Flags { number, uid, modseq, flags } => {
-            let telling = Telling {
-                // RFC 7162 §3.2.4 wants the UID with MODSEQ; RFC 9051 §7.5.2 would have it in all of them.
-                with_uid: enabled.rev2 || enabled.condstore,
-                with_flags: true,
-                with_modseq: enabled.condstore,
-                with_recent: !enabled.rev2,
-            };
+            // Unasked, the UID belongs to the modification sequence (RFC 7162 §3.2.4).
+            let telling = Telling::to(enabled, enabled.condstore);
             selected.write_changed(number, &Changed::new(uid, modseq, flags), telling, out);
         }
         // Told by whoever reads them.

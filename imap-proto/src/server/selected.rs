@@ -7,6 +7,7 @@ use futures::stream::BoxStream;
 use mailstore_traits::{Access, Changed, Flag, Flags, Keyword, MailboxId, Snapshot, UidSet};
 
 use crate::response::{Code, write};
+use crate::session::Enabled;
 use crate::view::View;
 
 /// What is told of a message whose flags have changed.
@@ -18,6 +19,18 @@ pub(super) struct Telling {
     pub(super) with_modseq: bool,
     /// `\Recent` among the flags, which IMAP4rev2 does not know.
     pub(super) with_recent: bool,
+}
+
+impl Telling {
+    /// What a client is told that has enabled that; with the UID where it is asked for, and in IMAP4rev2 (RFC 9051 §7.5.2).
+    pub(super) fn to(enabled: Enabled, by_uid: bool) -> Self {
+        Self {
+            with_uid: by_uid || enabled.rev2,
+            with_flags: true,
+            with_modseq: enabled.condstore,
+            with_recent: !enabled.rev2,
+        }
+    }
 }
 
 /// What the server keeps of it: kilobytes, whatever its size.

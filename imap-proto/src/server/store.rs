@@ -18,14 +18,9 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     pub(super) async fn store(&mut self, store: Store) -> Handled {
         self.demand_read_write()?;
         let uids = self.resolve(&store.messages, store.numbering)?;
-        let enabled = self.session.enabled();
-        let telling = Telling {
-            with_uid: store.numbering == Numbering::Uid || enabled.rev2,
-            with_flags: !store.silent,
-            // The client has to know where it stands, silent or not (RFC 7162 §3.1.3).
-            with_modseq: enabled.condstore,
-            with_recent: !enabled.rev2,
-        };
+        let telling = Telling::to(self.session.enabled(), store.numbering == Numbering::Uid);
+        // The client has to know where it stands, silent or not: MODSEQ stays (RFC 7162 §3.1.3).
+        let telling = Telling { with_flags: !store.silent, ..telling };
         // What has gone has no flags (RFC 2180 §4.2.1): the others are changed, and the client hears of it.
         let gone = store.numbering == Numbering::Sequence && self.selected()?.view.any_expunged(&uids);
         let failed = match (store.unchanged_since, store.silent) {
