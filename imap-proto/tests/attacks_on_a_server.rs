@@ -14,7 +14,7 @@ use imap_proto::grammar::Dialect;
 use imap_proto::response::{Response, ResponseReader};
 use mail_wire::base64;
 use mail_wire::io::{Link, Shutdown};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 #[tokio::test]
@@ -82,6 +82,26 @@ async fn sec_t8_an_end_without_close_notify_leaves_no_message_behind() {
         let told = next.say("STATUS INBOX (MESSAGES)").await;
         assert!(told.starts_with(&format!("* STATUS INBOX (MESSAGES {})\n", u8::from(is_whole))), "{half:?}: {told}");
     }
+}
+
+#[tokio::test]
+async fn sec_t8_a_farewell_in_idle_ends_with_tlss_goodbye() {
+    let (tls, trust) = certificate();
+    let store = store();
+    let address = listen(builder().tls(tls).build(store.clone())).await;
+    let mut other = Client::logged_in(&builder().build(store)).await;
+    other.say("CREATE box").await;
+    let mut client = Client::connect(address).await;
+    client.say("STARTTLS").await;
+    let mut client = client.handshake(&trust).await.unwrap();
+    client.say("LOGIN ada \"correct horse\"").await;
+    client.say("SELECT box").await;
+    client.write("t IDLE\r\n").await;
+    assert_eq!(client.line().await, "+ idling");
+    other.say("DELETE box").await;
+    assert_eq!(client.line().await, "* BYE The selected mailbox has been deleted");
+    // An end without close_notify would be an error here, not the end.
+    assert_eq!(client.stream.read(&mut [0; 1]).await.unwrap(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,10 +27,8 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
             match self.news(pull, true).await {
                 Ok(()) => {}
                 Err(Stop::Refused(bye)) => {
-                    // In IDLE nothing is owed, so the session is told by hand and the next DONE ends it.
-                    bye.encode(None, self.driver.output());
-                    self.driver.flush().await?;
-                    return Err(Broken::Io(std::io::ErrorKind::ConnectionAborted.into()));
+                    self.session.bye(&bye, self.driver.output());
+                    return Ok(());
                 }
                 Err(Stop::Broken(broken)) => return Err(broken),
             }

@@ -37,6 +37,7 @@ pub use event::{Authenticated, Event, LoginFailure};
 use crate::error::{Error, PeerError, Rejection, UsageError};
 use crate::frame::FrameReader;
 use crate::grammar::{Dialect, Tag};
+use crate::response::{Status, StatusKind};
 
 /// Where a session is (RFC 9051 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -358,6 +359,15 @@ impl ServerSession {
     /// Whether the session is over: what has been written is to be sent, and the connection closed.
     pub fn is_closed(&self) -> bool {
         self.state == SessionState::Closed
+    }
+
+    /// Says BYE in the host's words and ends the session, whether an answer is owed or not: what happens to a client that
+    /// has asked for nothing, as in IDLE. The status is sent as BYE whatever its kind.
+    pub fn bye(&mut self, status: &Status, out: &mut BytesMut) {
+        if !self.is_closed() {
+            Status { kind: StatusKind::Bye, ..status.clone() }.encode(None, out);
+            self.close();
+        }
     }
 
     /// The mailbox that was selected is gone: no command that wants one is legal until the next SELECT.
