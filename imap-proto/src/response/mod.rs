@@ -7,9 +7,12 @@ pub mod code;
 mod data;
 mod encode;
 mod parse;
+mod parse_fetch;
+mod reader;
 mod status;
 pub mod write;
 
 pub use data::{Data, Envelope, EnvelopeAddress, Esearch, FetchItem, Listed, Response, Rfc822, Value};
-pub use parse::{ReadError, ResponseError, ResponseLimits, ResponseReader};
+pub use parse::ResponseError;
+pub use reader::{ReadError, ResponseLimits, ResponseReader};
 pub use status::{Code, Status, StatusKind, Text};

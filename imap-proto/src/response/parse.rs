@@ -1,11 +1,7 @@
 //! From octets to responses: what a client reads.
 //!
-//! A response is framed first, by [`ResponseReader`], and read in one piece, as commands are. Nothing here calls itself.
+//! A response is framed first, by [`ResponseReader`](super::ResponseReader), and read in one piece, as commands are. Nothing here calls itself.
 
-use std::num::NonZeroU32;
-
-use bytes::BytesMut;
-use mail_wire::line::LineFault;
 use mailstore_traits::{ModSeq, Uid, UidSet, UidValidity};
 use nom::Parser;
 use nom::bytes::complete::take_while1;
@@ -13,35 +9,15 @@ use nom::combinator::{map_opt, opt};
 use nom::sequence::{delimited, preceded, separated_pair, terminated};
 
 use super::code::RefusalCode;
-use super::data::{Data, Envelope, EnvelopeAddress, Esearch, FetchItem, Listed, Response, Rfc822, Value};
-use super::{Code, Status, StatusKind, Text};
-use crate::command::{CommandErrorKind, IdField, Section, StatusItem, read_part, read_section};
-use crate::frame::{FrameReader, Piece};
+use super::data::{Data, Esearch, Listed, Response, Value};
+use super::parse_fetch::fetch_item;
+use super::{Code, ResponseLimits, Status, StatusKind, Text};
+use crate::command::{CommandErrorKind, IdField, StatusItem};
 use crate::grammar::read::{
-    Fault, Parsed, astring, atom, close, date_time, expected, flag, literal8, mailbox, named, nstring, number64,
-    nz_number, open, quoted, sequence_set, space, string, word, wrong,
+    Fault, Parsed, astring, atom, close, expected, flag, mailbox, named, nstring, number64, nz_number, open, quoted,
+    sequence_set, space, string, word, wrong,
 };
 use crate::grammar::{Dialect, SeqBound, SequenceSet, Tag};
-
-/// What a client takes at the most from a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ResponseLimits {
-    /// Octets of a line: 1 MiB. A SEARCH that finds much is long.
-    pub line: usize,
-    /// Octets of a response, literals included: 64 MiB.
-    pub response: usize,
-    /// Items in a list, and ranges in a set: 1,000,000.
-    pub items: usize,
-    /// Depth of a body structure: 300.
-    pub depth: usize,
-}
-
-impl Default for ResponseLimits {
-    fn default() -> Self {
-        Self { line: 1024 * 1024, response: 64 * 1024 * 1024, items: 1_000_000, depth: 300 }
-    }
-}
 
 /// Why octets are no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -52,73 +28,10 @@ pub struct ResponseError {
     pub kind: CommandErrorKind,
 }
 
-/// Why no response can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// A line is none, or too long.
-    #[error(transparent)]
-    Line(#[from] LineFault),
-    /// It is larger than [`ResponseLimits::response`].
-    #[error("response too large")]
-    TooLarge,
-    /// It is no response.
-    #[error(transparent)]
-    Response(#[from] ResponseError),
-}
-
-/// Finds responses in what a server sends. After an error nothing more can be read from it.
-#[derive(Debug, Default)]
-pub struct ResponseReader {
-    frames: FrameReader,
-    limits: ResponseLimits,
-}
-
-impl ResponseReader {
-    /// A reader with these limits.
-    pub fn new(limits: ResponseLimits) -> Self {
-        Self { frames: FrameReader::new(), limits }
-    }
-
-    /// Takes the next response off the front of `input`. `None` means: more octets, please.
-    ///
-    /// # Errors
-    /// [`ReadError`] says why it is none.
-    pub fn next(&mut self, input: &mut BytesMut, dialect: Dialect) -> Option<Result<Response, ReadError>> {
-        loop {
-            let piece = self.frames.next(input, self.limits.line)?;
-            let held = match &piece {
-                Ok(Piece::Command(frame)) => frame.len(),
-                _ => self.frames.so_far().len(),
-            };
-            if held > self.limits.response {
-                self.frames.abandon();
-                return Some(Err(ReadError::TooLarge));
-            }
-            match piece {
-                Ok(Piece::Command(frame)) => {
-                    return Some(Response::parse(&frame, dialect, &self.limits).map_err(ReadError::from));
-                }
-                Ok(Piece::Literal(head)) => {
-                    let room = self.limits.response.saturating_sub(self.frames.so_far().len());
-                    match usize::try_from(head.octets) {
-                        Ok(octets) if octets <= room => self.frames.take_literal(octets),
-                        _ => {
-                            self.frames.abandon();
-                            return Some(Err(ReadError::TooLarge));
-                        }
-                    }
-                }
-                Err(fault) => return Some(Err(fault.into())),
-            }
-        }
-    }
-}
-
 #[derive(Clone, Copy)]
-struct Context<'l> {
-    dialect: Dialect,
-    limits: &'l ResponseLimits,
+pub(super) struct Context<'l> {
+    pub(super) dialect: Dialect,
+    pub(super) limits: &'l ResponseLimits,
 }
 
 impl Response {
@@ -334,7 +247,7 @@ fn data<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
     }
 }
 
-fn words_in_parentheses<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<Box<str>>> {
+pub(super) fn words_in_parentheses<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<Box<str>>> {
     let (mut input, ()) = open(input)?;
     let mut words = Vec::new();
     while !matches!(input, [b')', ..]) {
@@ -521,124 +434,8 @@ fn numbered<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
     }
 }
 
-fn fetch_item<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, FetchItem> {
-    let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'.';
-    let end = input.iter().position(|octet| !is_name(octet)).unwrap_or(input.len());
-    let (name, rest) = input.split_at(end);
-    let upper = name.to_ascii_uppercase();
-    let text = |input| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
-    if let [b'[', ..] = rest {
-        return match upper.as_slice() {
-            b"BODY" => {
-                let (rest, section): (_, Section) = read_section(rest, with.dialect, with.limits.items)?;
-                let (rest, origin) = terminated(opt(origin), space).parse(rest)?;
-                let (rest, octets) = text(rest)?;
-                Ok((rest, FetchItem::Section(section, origin, octets)))
-            }
-            b"BINARY" => {
-                let (rest, part): (_, Vec<NonZeroU32>) = read_part(rest, with.limits.items)?;
-                let (rest, origin) = terminated(opt(origin), space).parse(rest)?;
-                let (rest, octets) = match literal8(rest) {
-                    Ok((rest, octets)) => (rest, Some(Box::from(octets))),
-                    Err(_) => text(rest)?,
-                };
-                Ok((rest, FetchItem::Binary(part, origin, octets)))
-            }
-            b"BINARY.SIZE" => {
-                let (rest, part): (_, Vec<NonZeroU32>) = read_part(rest, with.limits.items)?;
-                let (rest, octets) = preceded(space, number64).parse(rest)?;
-                Ok((rest, FetchItem::BinarySize(part, octets)))
-            }
-            _ => expected("a fetch item"),
-        };
-    }
-    let (rest, ()) = space(rest)?;
-    let octets = |rest, which| text(rest).map(|(rest, octets)| (rest, FetchItem::Rfc822(which, octets)));
-    match upper.as_slice() {
-        b"FLAGS" => {
-            let (rest, words) = words_in_parentheses(rest, with)?;
-            let recent = words.iter().any(|word| word.eq_ignore_ascii_case("\\Recent"));
-            let known = words.iter().filter_map(|word| match flag(word.as_bytes()) {
-                Ok((b"", flag)) => flag,
-                _ => None,
-            });
-            Ok((rest, FetchItem::Flags(known.collect(), recent)))
-        }
-        b"UID" => nz_number(rest).map(|(rest, uid)| (rest, FetchItem::Uid(Uid::new(uid.get()).unwrap_or(Uid::MIN)))),
-        b"MODSEQ" => {
-            delimited(open, number64, close).parse(rest).map(|(rest, modseq)| (rest, FetchItem::ModSeq(modseq)))
-        }
-        b"INTERNALDATE" => date_time(rest).map(|(rest, date)| (rest, FetchItem::InternalDate(date))),
-        b"RFC822.SIZE" => number64(rest).map(|(rest, octets)| (rest, FetchItem::Size(octets))),
-        b"ENVELOPE" => envelope(rest, with).map(|(rest, envelope)| (rest, FetchItem::Envelope(Box::new(envelope)))),
-        b"BODY" => value(rest, with).map(|(rest, value)| (rest, FetchItem::Body(value))),
-        b"BODYSTRUCTURE" => value(rest, with).map(|(rest, value)| (rest, FetchItem::BodyStructure(value))),
-        b"RFC822" => octets(rest, Rfc822::Whole),
-        b"RFC822.HEADER" => octets(rest, Rfc822::Header),
-        b"RFC822.TEXT" => octets(rest, Rfc822::Text),
-        _ => expected("a fetch item"),
-    }
-}
-
-fn origin(input: &[u8]) -> Parsed<'_, u64> {
-    match input {
-        [b'<', rest @ ..] => {
-            let (rest, origin) = number64(rest)?;
-            match rest {
-                [b'>', rest @ ..] => Ok((rest, origin)),
-                _ => expected("a closing bracket"),
-            }
-        }
-        _ => expected("an opening bracket"),
-    }
-}
-
-fn envelope<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Envelope> {
-    let text =
-        |input: &'a [u8]| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
-    let list = |input: &'a [u8]| preceded(space, |input| address_list(input, with)).parse(input);
-    let (input, ()) = open(input)?;
-    let (input, date) = text(input)?;
-    let (input, subject) = preceded(space, text).parse(input)?;
-    let (input, from) = list(input)?;
-    let (input, sender) = list(input)?;
-    let (input, reply_to) = list(input)?;
-    let (input, to) = list(input)?;
-    let (input, cc) = list(input)?;
-    let (input, bcc) = list(input)?;
-    let (input, in_reply_to) = preceded(space, text).parse(input)?;
-    let (input, message_id) = preceded(space, text).parse(input)?;
-    let (input, ()) = close(input)?;
-    Ok((input, Envelope { date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id }))
-}
-
-fn address_list<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<EnvelopeAddress>> {
-    if let Ok((rest, ())) = word("NIL")(input) {
-        return Ok((rest, Vec::new()));
-    }
-    let text =
-        |input: &'a [u8]| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
-    let (mut input, ()) = open(input)?;
-    let mut addresses = Vec::new();
-    while let [b'(', rest @ ..] = input {
-        if addresses.len() >= with.limits.items {
-            return wrong(CommandErrorKind::TooMany);
-        }
-        let (rest, name) = text(rest)?;
-        let (rest, route) = preceded(space, text).parse(rest)?;
-        let (rest, mailbox) = preceded(space, text).parse(rest)?;
-        let (rest, host) = preceded(space, text).parse(rest)?;
-        let (rest, ()) = close(rest)?;
-        addresses.push(EnvelopeAddress { name, route, mailbox, host });
-        // Some servers write a space between them.
-        input = rest.strip_prefix(b" ").unwrap_or(rest);
-    }
-    let (input, ()) = close(input)?;
-    Ok((input, addresses))
-}
-
 /// A value, whatever it is: lists in a stack of our own, with a ceiling.
-fn value<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Value> {
+pub(super) fn value<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Value> {
     let mut input = input;
     let mut stack: Vec<Vec<Value>> = Vec::new();
     let mut count = 0usize;

@@ -1,0 +1,132 @@
+//! What FETCH tells, from octets (RFC 9051 §7.5.2).
+
+use std::num::NonZeroU32;
+
+use mailstore_traits::Uid;
+use nom::Parser;
+use nom::combinator::opt;
+use nom::sequence::{delimited, preceded, terminated};
+
+use super::data::{Envelope, EnvelopeAddress, FetchItem, Rfc822};
+use super::parse::{Context, value, words_in_parentheses};
+use crate::command::{CommandErrorKind, Section, read_part, read_section};
+use crate::grammar::read::{
+    Parsed, close, date_time, expected, flag, literal8, nstring, number64, nz_number, open, space, word, wrong,
+};
+
+/// One item of a message's answer.
+pub(super) fn fetch_item<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, FetchItem> {
+    let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'.';
+    let end = input.iter().position(|octet| !is_name(octet)).unwrap_or(input.len());
+    let (name, rest) = input.split_at(end);
+    let upper = name.to_ascii_uppercase();
+    let text = |input| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
+    if let [b'[', ..] = rest {
+        return match upper.as_slice() {
+            b"BODY" => {
+                let (rest, section): (_, Section) = read_section(rest, with.dialect, with.limits.items)?;
+                let (rest, origin) = terminated(opt(origin), space).parse(rest)?;
+                let (rest, octets) = text(rest)?;
+                Ok((rest, FetchItem::Section(section, origin, octets)))
+            }
+            b"BINARY" => {
+                let (rest, part): (_, Vec<NonZeroU32>) = read_part(rest, with.limits.items)?;
+                let (rest, origin) = terminated(opt(origin), space).parse(rest)?;
+                let (rest, octets) = match literal8(rest) {
+                    Ok((rest, octets)) => (rest, Some(Box::from(octets))),
+                    Err(_) => text(rest)?,
+                };
+                Ok((rest, FetchItem::Binary(part, origin, octets)))
+            }
+            b"BINARY.SIZE" => {
+                let (rest, part): (_, Vec<NonZeroU32>) = read_part(rest, with.limits.items)?;
+                let (rest, octets) = preceded(space, number64).parse(rest)?;
+                Ok((rest, FetchItem::BinarySize(part, octets)))
+            }
+            _ => expected("a fetch item"),
+        };
+    }
+    let (rest, ()) = space(rest)?;
+    let octets = |rest, which| text(rest).map(|(rest, octets)| (rest, FetchItem::Rfc822(which, octets)));
+    match upper.as_slice() {
+        b"FLAGS" => {
+            let (rest, words) = words_in_parentheses(rest, with)?;
+            let recent = words.iter().any(|word| word.eq_ignore_ascii_case("\\Recent"));
+            let known = words.iter().filter_map(|word| match flag(word.as_bytes()) {
+                Ok((b"", flag)) => flag,
+                _ => None,
+            });
+            Ok((rest, FetchItem::Flags(known.collect(), recent)))
+        }
+        b"UID" => nz_number(rest).map(|(rest, uid)| (rest, FetchItem::Uid(Uid::new(uid.get()).unwrap_or(Uid::MIN)))),
+        b"MODSEQ" => {
+            delimited(open, number64, close).parse(rest).map(|(rest, modseq)| (rest, FetchItem::ModSeq(modseq)))
+        }
+        b"INTERNALDATE" => date_time(rest).map(|(rest, date)| (rest, FetchItem::InternalDate(date))),
+        b"RFC822.SIZE" => number64(rest).map(|(rest, octets)| (rest, FetchItem::Size(octets))),
+        b"ENVELOPE" => envelope(rest, with).map(|(rest, envelope)| (rest, FetchItem::Envelope(Box::new(envelope)))),
+        b"BODY" => value(rest, with).map(|(rest, value)| (rest, FetchItem::Body(value))),
+        b"BODYSTRUCTURE" => value(rest, with).map(|(rest, value)| (rest, FetchItem::BodyStructure(value))),
+        b"RFC822" => octets(rest, Rfc822::Whole),
+        b"RFC822.HEADER" => octets(rest, Rfc822::Header),
+        b"RFC822.TEXT" => octets(rest, Rfc822::Text),
+        _ => expected("a fetch item"),
+    }
+}
+
+fn origin(input: &[u8]) -> Parsed<'_, u64> {
+    match input {
+        [b'<', rest @ ..] => {
+            let (rest, origin) = number64(rest)?;
+            match rest {
+                [b'>', rest @ ..] => Ok((rest, origin)),
+                _ => expected("a closing bracket"),
+            }
+        }
+        _ => expected("an opening bracket"),
+    }
+}
+
+fn envelope<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Envelope> {
+    let text =
+        |input: &'a [u8]| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
+    let list = |input: &'a [u8]| preceded(space, |input| address_list(input, with)).parse(input);
+    let (input, ()) = open(input)?;
+    let (input, date) = text(input)?;
+    let (input, subject) = preceded(space, text).parse(input)?;
+    let (input, from) = list(input)?;
+    let (input, sender) = list(input)?;
+    let (input, reply_to) = list(input)?;
+    let (input, to) = list(input)?;
+    let (input, cc) = list(input)?;
+    let (input, bcc) = list(input)?;
+    let (input, in_reply_to) = preceded(space, text).parse(input)?;
+    let (input, message_id) = preceded(space, text).parse(input)?;
+    let (input, ()) = close(input)?;
+    Ok((input, Envelope { date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id }))
+}
+
+fn address_list<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<EnvelopeAddress>> {
+    if let Ok((rest, ())) = word("NIL")(input) {
+        return Ok((rest, Vec::new()));
+    }
+    let text =
+        |input: &'a [u8]| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
+    let (mut input, ()) = open(input)?;
+    let mut addresses = Vec::new();
+    while let [b'(', rest @ ..] = input {
+        if addresses.len() >= with.limits.items {
+            return wrong(CommandErrorKind::TooMany);
+        }
+        let (rest, name) = text(rest)?;
+        let (rest, route) = preceded(space, text).parse(rest)?;
+        let (rest, mailbox) = preceded(space, text).parse(rest)?;
+        let (rest, host) = preceded(space, text).parse(rest)?;
+        let (rest, ()) = close(rest)?;
+        addresses.push(EnvelopeAddress { name, route, mailbox, host });
+        // Some servers write a space between them.
+        input = rest.strip_prefix(b" ").unwrap_or(rest);
+    }
+    let (input, ()) = close(input)?;
+    Ok((input, addresses))
+}
