@@ -51,10 +51,7 @@ pub(crate) fn print(
         },
     }
     if certificate.self_signed {
-        say!(
-            "  certificate {}   (self-signed: mail programs ask once whether to trust it)",
-            certificate.file.display()
-        );
+        say!("  certificate {}   (self-signed: mail programs ask once)", certificate.file.display());
     }
     if let Some(address) = metrics {
         say!("  metrics     {address}   (for Prometheus; whoever can reach it can read it)");
