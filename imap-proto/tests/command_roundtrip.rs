@@ -91,7 +91,8 @@ fn attribute() -> impl Strategy<Value = FetchAttribute> {
     let part = || prop::collection::vec(nz(), 0..4);
     let partial =
         || prop::option::of((number64(), 1..=i64::MAX as u64).prop_map(|(start, count)| Partial { start, count }));
-    let names = || prop::collection::vec("[!-9;-~]{1,6}".prop_map(|name: String| name.into_boxed_str()), 1..4);
+    let names =
+        || prop::collection::vec("[!-9;-~]{1,6}", 1..4).prop_map(|names: Vec<String>| FieldNames::new(names).unwrap());
     let text = prop_oneof![
         Just(SectionText::Whole),
         Just(SectionText::Header),

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use bytes::BytesMut;
 use imap_proto::command::{CommandErrorKind, Section, SectionText, StatusItem};
-use imap_proto::grammar::{Dialect, Mailbox, SeqBound, SequenceSet, Tag};
+use imap_proto::grammar::{Dialect, FieldNames, Mailbox, SeqBound, SequenceSet, Tag};
 use imap_proto::response::code::RefusalCode;
 use imap_proto::response::*;
 use mailstore_traits::{Flag, Flags, Keyword, ModSeq, SystemFlag, Timestamp, Uid, UidSet, UidValidity};
@@ -261,8 +261,8 @@ fn item() -> impl Strategy<Value = FetchItem> {
         (part(), prop::sample::select(vec![SectionText::Whole, SectionText::Header, SectionText::Text])),
         (
             part(),
-            prop::collection::vec("[!-9;-~]{1,5}".prop_map(|name: String| name.into_boxed_str()), 1..3)
-                .prop_map(SectionText::HeaderFields)
+            prop::collection::vec("[!-9;-~]{1,5}", 1..3)
+                .prop_map(|names: Vec<String>| SectionText::HeaderFields(FieldNames::new(names).unwrap()))
         ),
     ];
     prop_oneof![

@@ -8,7 +8,7 @@ use nom::sequence::{preceded, separated_pair, terminated};
 use super::CommandErrorKind;
 use super::encode::Writer;
 use super::parse::{Context, secret};
-use crate::grammar::read::{Parsed, astring, atom, close, expected, nstring, open, space, string, word, wrong};
+use crate::grammar::read::{Parsed, astring, atom, boxed, close, expected, nstring, open, space, string, word, wrong};
 
 /// LOGIN (RFC 9051 §6.2.3).
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ impl Authenticate {
         // Whether it is base64 is the exchange's to find out, which answers for all three protocols alike.
         let initial = preceded(space, verify(rest, |initial: &[u8]| !initial.is_empty() && initial.is_ascii()));
         let (input, (mechanism, initial)) = (atom, opt(initial)).parse(input)?;
-        Ok((input, Self::new(mechanism, initial.map(secret))))
+        Ok((input, Self::new(boxed(mechanism), initial.map(secret))))
     }
 
     pub(super) fn write(&self, to: &mut Writer) {

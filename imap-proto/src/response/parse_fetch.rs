@@ -10,19 +10,18 @@ use nom::sequence::{delimited, preceded, terminated};
 use super::data::{Envelope, EnvelopeAddress, FetchItem, Rfc822};
 use super::parse::{Context, value, words_in_parentheses};
 use crate::command::{CommandErrorKind, Section, read_part, read_section};
+use crate::grammar::Class;
 use crate::grammar::read::{
-    Parsed, close, date_time, expected, flag, literal8, nstring, number64, nz_number, open, space, word, wrong,
+    Parsed, Upper, close, date_time, expected, flag, literal8, nstring, number64, nz_number, open, space, word, wrong,
 };
 
 /// One item of a message's answer.
 pub(super) fn fetch_item<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, FetchItem> {
-    let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'.';
-    let end = input.iter().position(|octet| !is_name(octet)).unwrap_or(input.len());
-    let (name, rest) = input.split_at(end);
-    let upper = name.to_ascii_uppercase();
+    let (name, rest) = Class::ITEM.split(input);
+    let upper = Upper::<13>::of(name);
     let text = |input| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
     if let [b'[', ..] = rest {
-        return match upper.as_slice() {
+        return match upper.as_octets() {
             b"BODY" => {
                 let (rest, section): (_, Section) = read_section(rest, with.dialect, with.limits.items)?;
                 let (rest, origin) = terminated(opt(origin), space).parse(rest)?;
@@ -48,7 +47,7 @@ pub(super) fn fetch_item<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, F
     }
     let (rest, ()) = space(rest)?;
     let octets = |rest, which| text(rest).map(|(rest, octets)| (rest, FetchItem::Rfc822(which, octets)));
-    match upper.as_slice() {
+    match upper.as_octets() {
         b"FLAGS" => {
             let (rest, words) = words_in_parentheses(rest, with)?;
             let recent = words.iter().any(|word| word.eq_ignore_ascii_case("\\Recent"));
