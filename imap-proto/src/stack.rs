@@ -32,11 +32,12 @@ impl<T, const NEAR: usize> Stack<T, NEAR> {
         self.near.get_mut(self.count)?.take()
     }
 
-    pub(crate) fn last_mut(&mut self) -> Option<&mut T> {
-        match self.far.last_mut() {
-            Some(item) => Some(item),
-            None => self.near.get_mut(self.count.checked_sub(1)?)?.as_mut(),
-        }
+    pub(crate) fn len(&self) -> usize {
+        self.count.saturating_add(self.far.len())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
     }
 }
 
@@ -47,14 +48,14 @@ mod tests {
     #[test]
     fn what_was_pushed_last_comes_first_however_deep() {
         let mut stack: Stack<u32, 2> = Stack::new();
-        assert_eq!((stack.pop(), stack.last_mut()), (None, None));
+        assert_eq!(stack.pop(), None);
         for round in 0..2 {
             (0..5).for_each(|number| stack.push(number + round));
             for number in (0..5).rev() {
-                assert_eq!(stack.last_mut().copied(), Some(number + round));
+                assert_eq!(stack.len(), number as usize + 1);
                 assert_eq!(stack.pop(), Some(number + round));
             }
-            assert_eq!(stack.pop(), None);
+            assert!(stack.pop().is_none() && stack.is_empty());
         }
     }
 }

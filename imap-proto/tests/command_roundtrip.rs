@@ -26,8 +26,8 @@ fn set() -> impl Strategy<Value = MessageSet> {
     ]
 }
 
-fn octets() -> impl Strategy<Value = Box<[u8]>> {
-    prop::collection::vec(1u8.., 0..20).prop_map(Into::into)
+fn octets() -> impl Strategy<Value = OctetString> {
+    prop::collection::vec(1u8.., 0..30).prop_map(Into::into)
 }
 
 fn name() -> impl Strategy<Value = Mailbox> {
@@ -148,7 +148,7 @@ fn body() -> impl Strategy<Value = CommandBody> {
         })
     };
     let pattern = || "[a-zé*%&/ ]{0,8}";
-    let secret = || octets().prop_map(|octets| mail_wire::Secret::new(octets.into_vec()));
+    let secret = || octets().prop_map(|octets| mail_wire::Secret::new(octets.to_vec()));
     prop_oneof![
         prop::sample::select(vec![
             CommandBody::Capability,
@@ -177,8 +177,14 @@ fn body() -> impl Strategy<Value = CommandBody> {
         ),
         prop::collection::vec("[A-Z0-9=-]{1,9}".prop_map(|word: String| word.into_boxed_str()), 1..4)
             .prop_map(CommandBody::Enable),
-        prop::collection::vec((octets(), prop::option::of(octets())), 0..4)
-            .prop_map(|fields| CommandBody::Id(Some(fields))),
+        prop::collection::vec(
+            (
+                octets().prop_map(|octets| Box::from(&*octets)),
+                prop::option::of(octets().prop_map(|octets| Box::from(&*octets)))
+            ),
+            0..4
+        )
+        .prop_map(|fields| CommandBody::Id(Some(fields))),
         (name(), any::<bool>(), any::<bool>()).prop_map(|(mailbox, read_only, condstore)| {
             let mut select = Select::new(mailbox);
             (select.read_only, select.condstore) = (read_only, condstore);

@@ -317,7 +317,7 @@ fn numbers(input: &[u8], most: usize) -> Parsed<'_, Vec<NonZeroU32>> {
 pub(crate) fn write_part_name(part: &[NonZeroU32], out: &mut impl Out) {
     for (at, number) in part.iter().enumerate() {
         if at > 0 {
-            out.octets(b".");
+            out.octet(b'.');
         }
         write::number(u64::from(number.get()), out);
     }
@@ -345,7 +345,7 @@ impl Section {
     pub(crate) fn write_name(&self, dialect: Dialect, out: &mut impl Out) {
         write_part_name(&self.part, out);
         if !self.part.is_empty() && self.text != SectionText::Whole {
-            out.octets(b".");
+            out.octet(b'.');
         }
         let (word, names) = match &self.text {
             SectionText::Whole => ("", None),
@@ -361,7 +361,7 @@ impl Section {
             write::astring(name.as_bytes(), dialect, out);
         }
         if names.is_some() {
-            out.octets(b")");
+            out.octet(b')');
         }
     }
 }

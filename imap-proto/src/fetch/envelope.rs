@@ -28,23 +28,23 @@ pub(super) fn write_envelope_with(message: Part<'_>, dialect: Dialect, out: &mut
         Some(value) => header_text(value, dialect, out),
         None => write::nil(out),
     };
-    out.octets(b"(");
+    out.octet(b'(');
     text(date, out);
-    out.octets(b" ");
+    out.octet(b' ');
     text(subject, out);
     // Who has no Sender or Reply-To is the one in From (RFC 9051 §7.5.2).
     let or_from = |value: Option<&'_ [u8]>| value.is_some_and(|value| addresses(value).next().is_some());
     let sender = if or_from(sender) { sender } else { from };
     let reply_to = if or_from(reply_to) { reply_to } else { from };
     for list in [from, sender, reply_to, to, cc, bcc] {
-        out.octets(b" ");
+        out.octet(b' ');
         write_addresses(list, dialect, out);
     }
-    out.octets(b" ");
+    out.octet(b' ');
     text(in_reply_to, out);
-    out.octets(b" ");
+    out.octet(b' ');
     text(message_id, out);
-    out.octets(b")");
+    out.octet(b')');
 }
 
 const NAMES: [&str; 10] =
@@ -63,24 +63,24 @@ fn write_addresses(list: Option<&[u8]>, dialect: Dialect, out: &mut Pen<'_>) {
     if items.peek().is_none() {
         return write::nil(out);
     }
-    out.octets(b"(");
+    out.octet(b'(');
     for item in items {
         match item {
             AddressItem::Mailbox(Address { name, route, mailbox, host, .. }) => {
-                out.octets(b"(");
+                out.octet(b'(');
                 let optional = |text: Option<&[u8]>, out: &mut Pen<'_>| match text {
                     Some(text) => header_text(text, dialect, out),
                     None => write::nil(out),
                 };
                 optional(name.as_deref(), out);
-                out.octets(b" ");
+                out.octet(b' ');
                 optional(route.as_deref(), out);
-                out.octets(b" ");
+                out.octet(b' ');
                 header_text(&mailbox, dialect, out);
-                out.octets(b" ");
+                out.octet(b' ');
                 // NIL would be the mark of a group.
                 header_text(&host, dialect, out);
-                out.octets(b")");
+                out.octet(b')');
             }
             AddressItem::GroupStart(name) => {
                 out.octets(b"(NIL NIL ");
@@ -91,5 +91,5 @@ fn write_addresses(list: Option<&[u8]>, dialect: Dialect, out: &mut Pen<'_>) {
             _ => {}
         }
     }
-    out.octets(b")");
+    out.octet(b')');
 }

@@ -27,19 +27,19 @@ pub fn write_structure(digest: &Digest, extended: bool, dialect: Dialect, out: &
     while let Some(todo) = left.pop() {
         match todo {
             Todo::Part(part) => {
-                out.octets(b"(");
+                out.octet(b'(');
                 match part.kind() {
                     PartKind::Multipart => {
                         left.push(Todo::Children(part.children(), part));
                     }
                     PartKind::Message => {
                         write_basic(part, dialect, out);
-                        out.octets(b" ");
+                        out.octet(b' ');
                         left.push(Todo::MessageEnd(part));
                         match part.message() {
                             Some(message) => {
                                 write_envelope_with(message, dialect, out);
-                                out.octets(b" ");
+                                out.octet(b' ');
                                 left.push(Todo::Part(message));
                             }
                             // A digest that says one thing and holds another.
@@ -49,14 +49,14 @@ pub fn write_structure(digest: &Digest, extended: bool, dialect: Dialect, out: &
                     _ => {
                         write_basic(part, dialect, out);
                         if part.media_type().eq_ignore_ascii_case(b"text") {
-                            out.octets(b" ");
+                            out.octet(b' ');
                             write::number(part.body_lines(), out);
                         }
                         if extended {
-                            out.octets(b" ");
+                            out.octet(b' ');
                             write_extension(part, true, dialect, out);
                         }
-                        out.octets(b")");
+                        out.octet(b')');
                     }
                 }
             }
@@ -67,24 +67,24 @@ pub fn write_structure(digest: &Digest, extended: bool, dialect: Dialect, out: &
                     left.push(Todo::Part(child));
                     continue;
                 }
-                out.octets(b" ");
+                out.octet(b' ');
                 write::string(part.subtype(), dialect, out);
                 if extended {
-                    out.octets(b" ");
+                    out.octet(b' ');
                     write_parameters(part.parameters(), dialect, out);
-                    out.octets(b" ");
+                    out.octet(b' ');
                     write_extension(part, false, dialect, out);
                 }
-                out.octets(b")");
+                out.octet(b')');
             }
             Todo::MessageEnd(part) => {
-                out.octets(b" ");
+                out.octet(b' ');
                 write::number(part.body_lines(), out);
                 if extended {
-                    out.octets(b" ");
+                    out.octet(b' ');
                     write_extension(part, true, dialect, out);
                 }
-                out.octets(b")");
+                out.octet(b')');
             }
         }
     }
@@ -101,9 +101,9 @@ fn write_basic(part: Part<'_>, dialect: Dialect, out: &mut Pen<'_>) {
         out.octets(b"\"application\" \"octet-stream\" NIL");
     } else {
         write::string(part.media_type(), dialect, out);
-        out.octets(b" ");
+        out.octet(b' ');
         write::string(part.subtype(), dialect, out);
-        out.octets(b" ");
+        out.octet(b' ');
         if part.has_content_type() || !is("text") {
             write_parameters(part.parameters(), dialect, out);
         } else {
@@ -112,15 +112,15 @@ fn write_basic(part: Part<'_>, dialect: Dialect, out: &mut Pen<'_>) {
         }
     }
     for text in [part.id(), part.description()] {
-        out.octets(b" ");
+        out.octet(b' ');
         optional(text, dialect, out);
     }
-    out.octets(b" ");
+    out.octet(b' ');
     match part.encoding() {
         Some(encoding) => header_text(encoding, dialect, out),
         None => out.octets(b"\"7bit\""),
     }
-    out.octets(b" ");
+    out.octet(b' ');
     write::number(part.body_octets(), out);
 }
 
@@ -128,21 +128,21 @@ fn write_basic(part: Part<'_>, dialect: Dialect, out: &mut Pen<'_>) {
 fn write_extension(part: Part<'_>, md5: bool, dialect: Dialect, out: &mut Pen<'_>) {
     if md5 {
         optional(part.md5(), dialect, out);
-        out.octets(b" ");
+        out.octet(b' ');
     }
     match part.disposition() {
         Some(disposition) => {
-            out.octets(b"(");
+            out.octet(b'(');
             header_text(disposition, dialect, out);
-            out.octets(b" ");
+            out.octet(b' ');
             write_parameters(part.disposition_parameters(), dialect, out);
-            out.octets(b")");
+            out.octet(b')');
         }
         None => write::nil(out),
     }
-    out.octets(b" ");
+    out.octet(b' ');
     write_languages(part.language(), dialect, out);
-    out.octets(b" ");
+    out.octet(b' ');
     optional(part.location(), dialect, out);
 }
 
@@ -157,16 +157,16 @@ fn write_parameters(parameters: &Parameters, dialect: Dialect, out: &mut Pen<'_>
     if parameters.is_empty() {
         return write::nil(out);
     }
-    out.octets(b"(");
+    out.octet(b'(');
     for (at, (name, value)) in parameters.iter().enumerate() {
         if at > 0 {
-            out.octets(b" ");
+            out.octet(b' ');
         }
         header_text(name, dialect, out);
-        out.octets(b" ");
+        out.octet(b' ');
         header_text(value, dialect, out);
     }
-    out.octets(b")");
+    out.octet(b')');
 }
 
 /// One language as a string, several as a list (RFC 9051 §9, body-fld-lang).
@@ -177,11 +177,11 @@ fn write_languages(languages: Option<&[u8]>, dialect: Dialect, out: &mut Pen<'_>
     if tags.peek().is_none() {
         return header_text(first, dialect, out);
     }
-    out.octets(b"(");
+    out.octet(b'(');
     header_text(first, dialect, out);
     for tag in tags {
-        out.octets(b" ");
+        out.octet(b' ');
         header_text(tag, dialect, out);
     }
-    out.octets(b")");
+    out.octet(b')');
 }

@@ -4,6 +4,7 @@ mod class;
 mod date;
 mod field_names;
 mod mailbox;
+mod octet_string;
 pub(crate) mod read;
 mod sequence_set;
 mod tag;
@@ -15,6 +16,7 @@ pub(crate) use date::{civil, month_name, month_of};
 pub use field_names::FieldNames;
 pub(crate) use field_names::push as push_field_name;
 pub use mailbox::{InvalidEncoding, Mailbox};
+pub use octet_string::OctetString;
 pub use sequence_set::{MessageSet, Numbering, SeqBound, SequenceSet};
 pub use tag::Tag;
 

@@ -8,7 +8,7 @@ use nom::branch::alt;
 use nom::bytes::complete::{take, take_while_m_n};
 use nom::character::complete::char as one;
 use nom::combinator::map_opt;
-use nom::sequence::{delimited, preceded, separated_pair, terminated};
+use nom::sequence::{delimited, terminated};
 use nom::{IResult, Parser};
 
 use super::{Class, Date, Dialect, Mailbox, MessageSet, SeqBound, SequenceSet, month_of};
@@ -224,9 +224,8 @@ pub(crate) fn literal8(input: &[u8]) -> Parsed<'_, &[u8]> {
 /// What stands behind the opening brace.
 fn literal_octets<'a>(input: &'a [u8], what: &'static str) -> Parsed<'a, &'a [u8]> {
     let (digits, rest) = Class::DIGIT.split(input);
-    let rest = match rest {
-        [b'}', b'\r', b'\n', rest @ ..] | [b'+', b'}', b'\r', b'\n', rest @ ..] => rest,
-        _ => return expected(what),
+    let ([b'}', b'\r', b'\n', rest @ ..] | [b'+', b'}', b'\r', b'\n', rest @ ..]) = rest else {
+        return expected(what);
     };
     // Ten digits are more than any literal of 32 bits needs.
     let octets = number_of(digits).filter(|_| (1..=10).contains(&digits.len()));
@@ -402,21 +401,46 @@ pub(crate) fn date(input: &[u8]) -> Parsed<'_, Date> {
 
 /// `date-time` between its quotes. A leap second is the second before it.
 pub(crate) fn date_time(input: &[u8]) -> Parsed<'_, Timestamp> {
-    let day = |input| alt((preceded(one(' '), digits(1, 1)), digits(2, 2))).parse(input);
-    let time = (terminated(digits(2, 2), one(':')), terminated(digits(2, 2), one(':')), digits(2, 2));
-    let zone = (alt((one('+'), one('-'))), digits(2, 2), digits(2, 2));
-    let inside = (separated_pair(day_month_year(day), one(' '), time), preceded(one(' '), zone));
-    let moment = map_opt(inside, |((date, (hour, minute, second)), (sign, zone_hours, zone_minutes))| {
-        if hour > 23 || minute > 59 || second > 60 || zone_hours > 23 || zone_minutes > 59 {
-            return None;
-        }
-        let seconds = i64::try_from(hour * 3600 + minute * 60 + second.min(59)).ok()?;
-        let offset = i16::try_from(zone_hours * 60 + zone_minutes).ok()?;
-        let offset = if sign == '-' { -offset } else { offset };
-        let local = date.days_since_epoch() * 86_400 + seconds;
-        Some(Timestamp::from_unix(local - i64::from(offset) * 60).with_offset_minutes(offset))
-    });
-    named("a date such as \"17-Jul-1996 02:44:25 -0700\"", delimited(one('"'), moment, one('"'))).parse(input)
+    match input.split_first_chunk() {
+        Some((text, rest)) => match moment_of(text) {
+            Some(moment) => Ok((rest, moment)),
+            None => expected(A_DATE_TIME),
+        },
+        None => expected(A_DATE_TIME),
+    }
+}
+
+const A_DATE_TIME: &str = "a date such as \"17-Jul-1996 02:44:25 -0700\"";
+
+/// Every one has the same length: its day is two characters wide (RFC 9051 §9, date-day-fixed).
+#[rustfmt::skip]
+fn moment_of(text: &[u8; 28]) -> Option<Timestamp> {
+    let [b'"', d1, d2, b'-', month @ .., b'"'] = text else { return None };
+    let [m1, m2, m3, b'-', y1, y2, y3, y4, b' ', h1, h2, b':', i1, i2, b':', s1, s2, b' ', sign, zh1, zh2, zi1, zi2] =
+        month
+    else {
+        return None;
+    };
+    let two = |tens: &u8, ones: &u8| {
+        let digits = Class::DIGIT.has(*tens) && Class::DIGIT.has(*ones);
+        digits.then(|| i64::from(tens.wrapping_sub(b'0')) * 10 + i64::from(ones.wrapping_sub(b'0')))
+    };
+    let day = if *d1 == b' ' { two(&b'0', d2)? } else { two(d1, d2)? };
+    let year = two(y1, y2)? * 100 + two(y3, y4)?;
+    let date = Date::new(u16::try_from(year).ok()?, month_of(&[*m1, *m2, *m3])?, u8::try_from(day).ok()?)?;
+    let (hour, minute, second) = (two(h1, h2)?, two(i1, i2)?, two(s1, s2)?);
+    let (zone_hours, zone_minutes) = (two(zh1, zh2)?, two(zi1, zi2)?);
+    if hour > 23 || minute > 59 || second > 60 || zone_hours > 23 || zone_minutes > 59 {
+        return None;
+    }
+    let offset = zone_hours * 60 + zone_minutes;
+    let offset = match sign {
+        b'+' => offset,
+        b'-' => -offset,
+        _ => return None,
+    };
+    let local = date.days_since_epoch() * 86_400 + hour * 3600 + minute * 60 + second.min(59);
+    Some(Timestamp::from_unix(local - offset * 60).with_offset_minutes(i16::try_from(offset).ok()?))
 }
 
 #[cfg(test)]

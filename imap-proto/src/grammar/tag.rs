@@ -1,22 +1,12 @@
 //! The word by which a client knows the answer to its command.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
-use super::Class;
+use super::{Class, OctetString};
 
 /// A `tag` (RFC 9051 §9): ASTRING-CHARs without `+`, at most 255 octets.
-#[derive(Clone)]
-pub struct Tag(Repr);
-
-/// Nearly every tag is short: those need no allocation.
-#[derive(Clone)]
-enum Repr {
-    Short(u8, [u8; SHORT]),
-    Long(Box<[u8]>),
-}
-
-const SHORT: usize = 22;
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Tag(OctetString);
 
 impl Tag {
     /// The most octets of a tag. The RFC names no ceiling; nobody's is longer than a few.
@@ -29,18 +19,8 @@ impl Tag {
 
     /// Takes a tag as it came. `None` if it is none.
     pub fn from_octets(tag: &[u8]) -> Option<Self> {
-        if !(1..=Self::MAX_OCTETS).contains(&tag.len()) || !Class::TAG.has_all(tag) {
-            return None;
-        }
-        let mut short = [0; SHORT];
-        Some(Self(match short.get_mut(..tag.len()) {
-            Some(slot) => {
-                slot.copy_from_slice(tag);
-                // At most 22.
-                Repr::Short(tag.len() as u8, short)
-            }
-            None => Repr::Long(tag.into()),
-        }))
+        let is_tag = (1..=Self::MAX_OCTETS).contains(&tag.len()) && Class::TAG.has_all(tag);
+        is_tag.then(|| Self(tag.into()))
     }
 
     /// As it was written.
@@ -51,24 +31,7 @@ impl Tag {
 
     /// As it was written, in octets.
     pub fn as_octets(&self) -> &[u8] {
-        match &self.0 {
-            Repr::Short(length, octets) => octets.get(..usize::from(*length)).unwrap_or_default(),
-            Repr::Long(octets) => octets,
-        }
-    }
-}
-
-impl PartialEq for Tag {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_octets() == other.as_octets()
-    }
-}
-
-impl Eq for Tag {}
-
-impl Hash for Tag {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_octets().hash(state);
+        &self.0
     }
 }
 

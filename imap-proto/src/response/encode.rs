@@ -34,7 +34,7 @@ impl Data {
         let words = |name: &str, words: &[Box<str>], out: &mut Pen<'_>| {
             out.octets(name.as_bytes());
             for word in words {
-                out.octets(b" ");
+                out.octet(b' ');
                 out.octets(word.as_bytes());
             }
         };
@@ -65,41 +65,41 @@ impl Data {
                 for (at, (item, value)) in items.iter().enumerate() {
                     out.octets(if at > 0 { b" " } else { b"" });
                     out.octets(item.as_str().as_bytes());
-                    out.octets(b" ");
+                    out.octet(b' ');
                     write::number(*value, out);
                 }
-                out.octets(b")");
+                out.octet(b')');
             }
             Self::Search(numbers, modseq) => {
                 out.octets(b"SEARCH");
                 for number in numbers {
-                    out.octets(b" ");
+                    out.octet(b' ');
                     write::number(u64::from(*number), out);
                 }
                 if let Some(modseq) = modseq {
                     out.octets(b" (MODSEQ ");
                     write::number(*modseq, out);
-                    out.octets(b")");
+                    out.octet(b')');
                 }
             }
             Self::Esearch(esearch) => esearch.write(out),
             Self::Namespace(kinds) => {
                 out.octets(b"NAMESPACE");
                 for kind in kinds {
-                    out.octets(b" ");
+                    out.octet(b' ');
                     if kind.is_empty() {
                         write::nil(out);
                         continue;
                     }
-                    out.octets(b"(");
+                    out.octet(b'(');
                     for (prefix, delimiter) in kind {
-                        out.octets(b"(");
+                        out.octet(b'(');
                         write::string(&prefix.encoded(dialect), dialect, out);
-                        out.octets(b" ");
+                        out.octet(b' ');
                         write_delimiter(*delimiter, out);
-                        out.octets(b")");
+                        out.octet(b')');
                     }
-                    out.octets(b")");
+                    out.octet(b')');
                 }
             }
             Self::Id(None) => out.octets(b"ID NIL"),
@@ -108,10 +108,10 @@ impl Data {
                 for (at, (name, value)) in fields.iter().enumerate() {
                     out.octets(if at > 0 { b" " } else { b"" });
                     write::string(name, dialect, out);
-                    out.octets(b" ");
+                    out.octet(b' ');
                     write::nstring(value.as_deref(), dialect, out);
                 }
-                out.octets(b")");
+                out.octet(b')');
             }
             Self::Fetch(number, items) => {
                 numbered(*number, " FETCH (", out);
@@ -119,12 +119,12 @@ impl Data {
                     out.octets(if at > 0 { b" " } else { b"" });
                     item.write(dialect, out);
                 }
-                out.octets(b")");
+                out.octet(b')');
             }
             Self::Other(name, rest) => {
                 out.octets(name.as_bytes());
                 if !rest.is_empty() {
-                    out.octets(b" ");
+                    out.octet(b' ');
                     out.octets(rest);
                 }
             }
@@ -145,11 +145,11 @@ fn write_delimiter(delimiter: Option<char>, out: &mut Pen<'_>) {
 impl Listed {
     fn write(&self, name: &str, dialect: Dialect, out: &mut Pen<'_>) {
         out.octets(name.as_bytes());
-        out.octets(b" ");
+        out.octet(b' ');
         write::flag_list(self.attributes.iter().map(|attribute| &**attribute), out);
-        out.octets(b" ");
+        out.octet(b' ');
         write_delimiter(self.delimiter, out);
-        out.octets(b" ");
+        out.octet(b' ');
         write::mailbox(&self.mailbox, dialect, out);
         let old_name = self.old_name.as_ref();
         if self.child_info.is_empty() && old_name.is_none() {
@@ -162,14 +162,14 @@ impl Listed {
                 out.octets(if at > 0 { b" " } else { b"" });
                 write::string(option.as_bytes(), dialect, out);
             }
-            out.octets(b")");
+            out.octet(b')');
         }
         if let Some(old_name) = old_name {
             out.octets(if self.child_info.is_empty() { b"\"OLDNAME\" (" } else { b" \"OLDNAME\" (" });
             write::mailbox(old_name, dialect, out);
-            out.octets(b")");
+            out.octet(b')');
         }
-        out.octets(b")");
+        out.octet(b')');
     }
 }
 
@@ -179,7 +179,7 @@ impl Esearch {
         if let Some(tag) = &self.tag {
             out.octets(b" (TAG ");
             write::string(tag.as_bytes(), Dialect::ASCII, out);
-            out.octets(b")");
+            out.octet(b')');
         }
         if self.uid {
             out.octets(b" UID");
@@ -204,13 +204,13 @@ impl Esearch {
 fn write_set(set: &SequenceSet, out: &mut Pen<'_>) {
     let bound = |bound: SeqBound, out: &mut Pen<'_>| match bound {
         SeqBound::Number(number) => write::number(u64::from(number.get()), out),
-        SeqBound::Star => out.octets(b"*"),
+        SeqBound::Star => out.octet(b'*'),
     };
     for (at, &(first, last)) in set.ranges().iter().enumerate() {
         out.octets(if at > 0 { b"," } else { b"" });
         bound(first, out);
         if first != last {
-            out.octets(b":");
+            out.octet(b':');
             bound(last, out);
         }
     }
@@ -220,11 +220,11 @@ impl FetchItem {
     fn write(&self, dialect: Dialect, out: &mut Pen<'_>) {
         let origin = |origin: Option<u64>, out: &mut Pen<'_>| {
             if let Some(origin) = origin {
-                out.octets(b"<");
+                out.octet(b'<');
                 write::number(origin, out);
-                out.octets(b">");
+                out.octet(b'>');
             }
-            out.octets(b" ");
+            out.octet(b' ');
         };
         let number = |name: &str, number: u64, out: &mut Pen<'_>| {
             out.octets(name.as_bytes());
@@ -238,7 +238,7 @@ impl FetchItem {
             Self::Uid(uid) => number("UID ", u64::from(uid.value()), out),
             Self::ModSeq(modseq) => {
                 number("MODSEQ (", *modseq, out);
-                out.octets(b")");
+                out.octet(b')');
             }
             Self::InternalDate(date) => {
                 out.octets(b"INTERNALDATE ");
@@ -260,14 +260,14 @@ impl FetchItem {
             Self::Section(section, from, octets) => {
                 out.octets(b"BODY[");
                 section.write_name(dialect, out);
-                out.octets(b"]");
+                out.octet(b']');
                 origin(*from, out);
                 write::nstring(octets.as_deref(), dialect, out);
             }
             Self::Binary(part, from, octets) => {
                 out.octets(b"BINARY[");
                 write_part_name(part, out);
-                out.octets(b"]");
+                out.octet(b']');
                 origin(*from, out);
                 match octets.as_deref() {
                     Some(octets) if memchr::memchr(0, octets).is_some() => {
@@ -284,7 +284,7 @@ impl FetchItem {
             }
             Self::Rfc822(which, octets) => {
                 out.octets(which.as_str().as_bytes());
-                out.octets(b" ");
+                out.octet(b' ');
                 write::nstring(octets.as_deref(), dialect, out);
             }
         }
@@ -293,63 +293,65 @@ impl FetchItem {
 
 impl Envelope {
     fn write(&self, dialect: Dialect, out: &mut Pen<'_>) {
-        out.octets(b"(");
+        out.octet(b'(');
         write::nstring(self.date.as_deref(), dialect, out);
-        out.octets(b" ");
+        out.octet(b' ');
         write::nstring(self.subject.as_deref(), dialect, out);
         for list in [&self.from, &self.sender, &self.reply_to, &self.to, &self.cc, &self.bcc] {
-            out.octets(b" ");
+            out.octet(b' ');
             if list.is_empty() {
                 write::nil(out);
                 continue;
             }
-            out.octets(b"(");
+            out.octet(b'(');
             for EnvelopeAddress { name, route, mailbox, host } in list {
                 for (at, text) in [name, route, mailbox, host].into_iter().enumerate() {
                     out.octets(if at > 0 { b" " } else { b"(" });
                     write::nstring(text.as_deref(), dialect, out);
                 }
-                out.octets(b")");
+                out.octet(b')');
             }
-            out.octets(b")");
+            out.octet(b')');
         }
         for text in [&self.in_reply_to, &self.message_id] {
-            out.octets(b" ");
+            out.octet(b' ');
             write::nstring(text.as_deref(), dialect, out);
         }
-        out.octets(b")");
+        out.octet(b')');
     }
 }
 
 impl Value {
     /// Writes it with a stack of its own, however deep it is.
     fn write(&self, dialect: Dialect, out: &mut Pen<'_>) {
-        let mut open: Stack<std::slice::Iter<'_, Self>, 8> = Stack::new();
-        let mut next = Some(self);
+        // The lists around the one whose values are being written.
+        let mut around: Stack<std::slice::Iter<'_, Self>, 8> = Stack::new();
+        let mut values = std::slice::from_ref(self).iter();
+        let (mut is_first, mut after_list) = (true, false);
         loop {
-            match next {
-                Some(Self::List(values)) => {
-                    out.octets(b"(");
-                    let mut values = values.iter();
-                    next = values.next();
-                    open.push(values);
-                    continue;
-                }
-                Some(Self::Nil) => write::nil(out),
-                Some(Self::Number(number)) => write::number(*number, out),
-                Some(Self::Text(text)) => write::string(text, dialect, out),
-                None => {
-                    out.octets(b")");
-                    open.pop();
-                }
-            }
-            let after_list = next.is_none();
-            let Some(values) = open.last_mut() else { return };
-            next = values.next();
+            let Some(value) = values.next() else {
+                // The end of this list, or of all.
+                let Some(outer) = around.pop() else { return };
+                values = outer;
+                out.octet(b')');
+                (is_first, after_list) = (false, true);
+                continue;
+            };
             // Between the children of a multipart there is no space (RFC 9051 §9, body-type-mpart).
-            let joined = after_list && matches!(next, Some(Self::List(_)));
-            if next.is_some() && !joined {
-                out.octets(b" ");
+            let joined = after_list && matches!(value, Self::List(_));
+            if !(is_first || joined) {
+                out.octet(b' ');
+            }
+            (is_first, after_list) = (false, false);
+            match value {
+                Self::Nil => write::nil(out),
+                Self::Number(number) => write::number(*number, out),
+                Self::Text(text) => write::string(text, dialect, out),
+                Self::List(list) => {
+                    out.octet(b'(');
+                    around.push(std::mem::replace(&mut values, list.iter()));
+                    is_first = true;
+                }
             }
         }
     }

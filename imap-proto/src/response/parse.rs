@@ -16,7 +16,8 @@ use crate::grammar::read::{
     Fault, Parsed, Upper, astring, atom, boxed, close, expected, flag, mailbox, named, nstring, number64, nz_number,
     open, quoted, sequence_set, some, space, string, word, wrong,
 };
-use crate::grammar::{Class, Dialect, SeqBound, SequenceSet, Tag};
+use crate::grammar::{Class, Dialect, OctetString, SeqBound, SequenceSet, Tag};
+use crate::stack::Stack;
 
 /// Why octets are no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +58,9 @@ fn response<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Response> {
         _ => {}
     }
     if let [b'*', b' ', rest @ ..] = input {
+        if let [b'0'..=b'9', ..] = rest {
+            return numbered(rest, with).map(|(rest, data)| (rest, Response::Data(data)));
+        }
         match status(rest, with) {
             Ok((rest, status)) => return Ok((rest, Response::Status(None, status))),
             Err(failure @ nom::Err::Failure(_)) => return Err(failure),
@@ -181,9 +185,6 @@ fn uid_set(ranges: impl Iterator<Item = (u32, u32)>) -> UidSet {
 }
 
 fn data<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
-    if let [b'0'..=b'9', ..] = input {
-        return numbered(input, with);
-    }
     let (rest, name) = atom(input)?;
     if !matches!(rest, [] | [b' ', ..]) {
         return expected("a space");
@@ -245,13 +246,21 @@ fn data<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
     }
 }
 
-pub(super) fn words_in_parentheses<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<Box<str>>> {
-    let (mut input, ()) = open(input)?;
+fn words_in_parentheses<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<Box<str>>> {
     let mut words = Vec::new();
+    let (input, ()) = each_word(input, with, |word| words.push(boxed(word)))?;
+    Ok((input, words))
+}
+
+/// Words in parentheses, flags with their backslash among them.
+pub(super) fn each_word<'a>(input: &'a [u8], with: Context<'_>, mut take: impl FnMut(&'a [u8])) -> Parsed<'a, ()> {
+    let (mut input, ()) = open(input)?;
+    let mut count = 0usize;
     while !matches!(input, [b')', ..]) {
-        if words.len() >= with.limits.items {
+        if count >= with.limits.items {
             return wrong(CommandErrorKind::TooMany);
         }
+        count = count.saturating_add(1);
         // A backslash, and `\*` in PERMANENTFLAGS: more than an atom has.
         let is_word = |octet: &u8| octet.is_ascii_graphic() && !matches!(octet, b'(' | b')');
         let end = input.iter().position(|octet| !is_word(octet)).unwrap_or(input.len());
@@ -259,11 +268,10 @@ pub(super) fn words_in_parentheses<'a>(input: &'a [u8], with: Context<'_>) -> Pa
         if word.is_empty() {
             return expected("a flag");
         }
-        words.push(boxed(word));
+        take(word);
         input = rest.strip_prefix(b" ").unwrap_or(rest);
     }
-    let (input, ()) = close(input)?;
-    Ok((input, words))
+    close(input)
 }
 
 fn delimiter<'a>(input: &'a [u8]) -> Parsed<'a, Option<char>> {
@@ -420,7 +428,7 @@ fn numbered<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
         b"EXPUNGE" => Ok((rest, Data::Expunge(number))),
         b"FETCH" => {
             let (mut input, ()) = (space, open).parse(rest).map(|(rest, _)| (rest, ()))?;
-            let mut items = Vec::new();
+            let mut items = Vec::with_capacity(6);
             while !matches!(input, [b')', ..]) {
                 if items.len() >= with.limits.items {
                     return wrong(CommandErrorKind::TooMany);
@@ -439,60 +447,60 @@ fn numbered<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
 /// A value, whatever it is: lists in a stack of our own, with a ceiling.
 pub(super) fn value<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Value> {
     let mut input = input;
-    let mut stack: Vec<Vec<Value>> = Vec::new();
+    // What the open lists hold so far, one list behind the other, and where each of them begins: a list's memory is made
+    // when its length is known.
+    let mut values: Vec<Value> = Vec::with_capacity(16);
+    let mut begins: Stack<usize, 8> = Stack::new();
     let mut count = 0usize;
     loop {
         count = count.saturating_add(1);
         if count > with.limits.items {
             return wrong(CommandErrorKind::TooMany);
         }
-        let mut found = match input {
+        match input {
             [b'(', rest @ ..] => {
-                if stack.len() >= with.limits.depth {
+                if begins.len() >= with.limits.depth {
                     return wrong(CommandErrorKind::TooDeep);
                 }
-                stack.push(Vec::new());
+                begins.push(values.len());
                 input = rest;
                 if !matches!(input, [b')', ..]) {
                     continue;
                 }
-                None
             }
             [b'"' | b'{', ..] => {
                 let (rest, text) = string(input, with.dialect)?;
                 input = rest;
-                Some(Value::Text(Box::from(&*text)))
+                values.push(Value::Text(OctetString::from(&*text)));
             }
             _ => {
                 let (rest, word) = some(Class::ASTRING, "a value")(input)?;
                 input = rest;
-                Some(match number64(word) {
-                    Ok((b"", number)) => Value::Number(number),
-                    _ if word.eq_ignore_ascii_case(b"NIL") => Value::Nil,
-                    _ => Value::Text(Box::from(word)),
-                })
-            }
-        };
-        // What has ended, and what ends with it.
-        loop {
-            match (found.take(), stack.last_mut()) {
-                (Some(value), None) => return Ok((input, value)),
-                (Some(value), Some(list)) => list.push(value),
-                (None, _) => {}
-            }
-            match input {
-                [b')', rest @ ..] => {
-                    input = rest;
-                    found = stack.pop().map(Value::List);
-                }
-                [b' ', rest @ ..] => {
-                    input = rest;
-                    break;
-                }
-                // The children of a multipart have nothing between them.
-                [b'(', ..] => break,
-                _ => return expected("more values, or a closing parenthesis"),
+                values.push(match word {
+                    [b'N' | b'n', b'I' | b'i', b'L' | b'l'] => Value::Nil,
+                    _ => match number64(word) {
+                        Ok((b"", number)) => Value::Number(number),
+                        _ => Value::Text(word.into()),
+                    },
+                });
             }
         }
+        // Lists that end here.
+        while let [b')', rest @ ..] = input
+            && let Some(begin) = begins.pop()
+        {
+            input = rest;
+            let list = values.drain(begin.min(values.len())..).collect();
+            values.push(Value::List(list));
+        }
+        input = match input {
+            _ if begins.is_empty() => {
+                return values.pop().map_or_else(|| expected("a value"), |value| Ok((input, value)));
+            }
+            [b' ', rest @ ..] => rest,
+            // The children of a multipart have nothing between them.
+            [b'(', ..] => input,
+            _ => return expected("more values, or a closing parenthesis"),
+        };
     }
 }

@@ -6,6 +6,18 @@ use bytes::BytesMut;
 pub trait Out: sealed::Sealed {
     /// Appends them.
     fn octets(&mut self, octets: &[u8]);
+
+    /// Appends one.
+    fn octet(&mut self, octet: u8) {
+        self.octets(&[octet]);
+    }
+
+    /// Appends them between quotes. Whether they may stand there is the caller's to know.
+    fn quoted(&mut self, octets: &[u8]) {
+        self.octet(b'"');
+        self.octets(octets);
+        self.octet(b'"');
+    }
 }
 
 mod sealed {
@@ -53,13 +65,42 @@ impl<'o> Pen<'o> {
 impl Out for Pen<'_> {
     #[inline]
     fn octets(&mut self, octets: &[u8]) {
-        let end = self.at.saturating_add(octets.len());
-        match self.out.get_mut(self.at..end) {
-            Some(room) => {
+        let room = self.out.get_mut(self.at..).and_then(|room| room.split_at_mut_checked(octets.len()));
+        match room {
+            Some((room, _)) => {
                 room.copy_from_slice(octets);
-                self.at = end;
+                self.at += octets.len();
             }
             None => self.make_room_and_write(octets),
+        }
+    }
+
+    #[inline]
+    fn octet(&mut self, octet: u8) {
+        match self.out.get_mut(self.at) {
+            Some(room) => {
+                *room = octet;
+                self.at += 1;
+            }
+            None => self.make_room_and_write(&[octet]),
+        }
+    }
+
+    #[inline]
+    fn quoted(&mut self, octets: &[u8]) {
+        let room = self.out.get_mut(self.at..).and_then(|room| room.split_at_mut_checked(octets.len() + 2));
+        match room {
+            Some(([open, room @ .., close], _)) => {
+                *open = b'"';
+                room.copy_from_slice(octets);
+                *close = b'"';
+                self.at += octets.len() + 2;
+            }
+            _ => {
+                self.octet(b'"');
+                self.octets(octets);
+                self.octet(b'"');
+            }
         }
     }
 }
@@ -87,6 +128,8 @@ mod tests {
             words.iter().for_each(|word| {
                 pen.octets(word);
                 plain.octets(word);
+                pen.quoted(word);
+                plain.quoted(word);
             });
             drop(pen);
             prop_assert_eq!(penned, plain);

@@ -36,14 +36,14 @@ pub fn nil(out: &mut impl Out) {
 
 /// `{octets}` CRLF: so many octets have to follow.
 pub fn literal_head(octets: u64, out: &mut impl Out) {
-    out.octets(b"{");
+    out.octet(b'{');
     number(octets, out);
     out.octets(b"}\r\n");
 }
 
 /// `~{octets}` CRLF: a literal8, in which NUL is legal (RFC 3516 §4.1).
 pub fn literal8_head(octets: u64, out: &mut impl Out) {
-    out.octets(b"~");
+    out.octet(b'~');
     literal_head(octets, out);
 }
 
@@ -52,7 +52,7 @@ pub fn literal8_head(octets: u64, out: &mut impl Out) {
 pub fn string(text: &[u8], dialect: Dialect, out: &mut impl Out) {
     if text.len() <= QUOTED_MOST {
         if Class::QUOTED.has_all(text) {
-            return plain(text, out);
+            return out.quoted(text);
         }
         if is_quotable(text, dialect) {
             return quoted(text, out);
@@ -99,14 +99,14 @@ pub fn flags(flags: &Flags, recent: bool, out: &mut impl Out) {
 
 /// Words in parentheses with one space between them.
 pub fn flag_list<'a>(words: impl IntoIterator<Item = &'a str>, out: &mut impl Out) {
-    out.octets(b"(");
+    out.octet(b'(');
     for (at, word) in words.into_iter().enumerate() {
         if at > 0 {
-            out.octets(b" ");
+            out.octet(b' ');
         }
         out.octets(word.as_bytes());
     }
-    out.octets(b")");
+    out.octet(b')');
 }
 
 /// A `date-time` between its quotes: `"17-Jul-1996 02:44:25 -0700"`. Years are held within four digits.
@@ -138,11 +138,11 @@ fn two(value: i64) -> [u8; 2] {
 pub fn ranges(ranges: impl IntoIterator<Item = (u32, u32)>, out: &mut impl Out) {
     for (at, (first, last)) in ranges.into_iter().enumerate() {
         if at > 0 {
-            out.octets(b",");
+            out.octet(b',');
         }
         number(u64::from(first), out);
         if last != first {
-            out.octets(b":");
+            out.octet(b':');
             number(u64::from(last), out);
         }
     }
@@ -153,26 +153,19 @@ pub fn uid_set(uids: &UidSet, out: &mut impl Out) {
     ranges(uids.ranges().map(|range| (range.start().value(), range.end().value())), out);
 }
 
-/// Between quotes, as it is.
-fn plain(text: &[u8], out: &mut impl Out) {
-    out.octets(b"\"");
-    out.octets(text);
-    out.octets(b"\"");
-}
-
 /// Between quotes, with a backslash before those and itself. What cannot stand there is the caller's to keep out.
 fn quoted(text: &[u8], out: &mut impl Out) {
-    out.octets(b"\"");
+    out.octet(b'"');
     let mut rest = text;
     while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
         let (head, tail) = rest.split_at(at);
         out.octets(head);
-        out.octets(b"\\");
+        out.octet(b'\\');
         out.octets(tail.get(..1).unwrap_or_default());
         rest = tail.get(1..).unwrap_or_default();
     }
     out.octets(rest);
-    out.octets(b"\"");
+    out.octet(b'"');
 }
 
 fn is_quotable(text: &[u8], dialect: Dialect) -> bool {
