@@ -2,3 +2,6 @@
 //!
 //! Times on a shared machine are noise. Compare ratios within one run, or count instructions:
 //! `valgrind --tool=callgrind` on a bench binary with `--bench` and one name.
+
+#[path = "work/mod.rs"]
+pub mod work;

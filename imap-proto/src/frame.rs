@@ -46,6 +46,13 @@ impl LiteralHead {
     }
 }
 
+/// Room that is made for a literal before it comes: a peer that announces one and sends none holds no more than this
+/// (attack row M5).
+const ROOM_MOST: usize = 4096;
+
+/// Room for what stands behind a literal: nearly always little.
+const ROOM_FOR_A_LINE: usize = 128;
+
 /// Finds commands in what has been read. It holds no more of one than its caller has let it take.
 #[derive(Debug, Default)]
 pub struct FrameReader {
@@ -112,19 +119,29 @@ impl FrameReader {
 
     /// Goes on with the literal that was announced: so many octets of it are taken in.
     pub fn take_literal(&mut self, octets: usize) {
-        self.so_far.extend_from_slice(b"\r\n");
+        // The line is a piece of its caller's buffer, and would grow into one as large as that.
+        let room = octets.min(ROOM_MOST).saturating_add(ROOM_FOR_A_LINE);
+        let mut so_far = BytesMut::with_capacity(self.so_far.len().saturating_add(room));
+        so_far.extend_from_slice(&self.so_far);
+        so_far.extend_from_slice(b"\r\n");
+        self.wipe();
+        self.so_far = so_far;
         self.left = octets;
         self.literals = self.literals.saturating_add(1);
     }
 
     /// Forgets the command. What comes next is a line's start.
     pub fn abandon(&mut self) {
-        // A password may stand there.
-        self.so_far.fill(0);
-        std::hint::black_box(&self.so_far);
+        self.wipe();
         self.so_far = BytesMut::new();
         self.left = 0;
         self.literals = 0;
+    }
+
+    /// A password may stand in what has come.
+    fn wipe(&mut self) {
+        self.so_far.fill(0);
+        std::hint::black_box(&self.so_far);
     }
 
     /// Whether a command has begun that has not ended.

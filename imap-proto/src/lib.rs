@@ -234,6 +234,7 @@ pub mod response;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod session;
+mod stack;
 pub mod view;
 
 #[cfg(feature = "codec")]

@@ -26,8 +26,8 @@ fn set() -> impl Strategy<Value = MessageSet> {
     ]
 }
 
-fn octets() -> impl Strategy<Value = Box<[u8]>> {
-    prop::collection::vec(1u8.., 0..20).prop_map(Into::into)
+fn octets() -> impl Strategy<Value = OctetString> {
+    prop::collection::vec(1u8.., 0..30).prop_map(Into::into)
 }
 
 fn name() -> impl Strategy<Value = Mailbox> {
@@ -91,7 +91,8 @@ fn attribute() -> impl Strategy<Value = FetchAttribute> {
     let part = || prop::collection::vec(nz(), 0..4);
     let partial =
         || prop::option::of((number64(), 1..=i64::MAX as u64).prop_map(|(start, count)| Partial { start, count }));
-    let names = || prop::collection::vec("[!-9;-~]{1,6}".prop_map(|name: String| name.into_boxed_str()), 1..4);
+    let names =
+        || prop::collection::vec("[!-9;-~]{1,6}", 1..4).prop_map(|names: Vec<String>| FieldNames::new(names).unwrap());
     let text = prop_oneof![
         Just(SectionText::Whole),
         Just(SectionText::Header),
@@ -147,7 +148,7 @@ fn body() -> impl Strategy<Value = CommandBody> {
         })
     };
     let pattern = || "[a-zé*%&/ ]{0,8}";
-    let secret = || octets().prop_map(|octets| mail_wire::Secret::new(octets.into_vec()));
+    let secret = || octets().prop_map(|octets| mail_wire::Secret::new(octets.to_vec()));
     prop_oneof![
         prop::sample::select(vec![
             CommandBody::Capability,
@@ -176,8 +177,14 @@ fn body() -> impl Strategy<Value = CommandBody> {
         ),
         prop::collection::vec("[A-Z0-9=-]{1,9}".prop_map(|word: String| word.into_boxed_str()), 1..4)
             .prop_map(CommandBody::Enable),
-        prop::collection::vec((octets(), prop::option::of(octets())), 0..4)
-            .prop_map(|fields| CommandBody::Id(Some(fields))),
+        prop::collection::vec(
+            (
+                octets().prop_map(|octets| Box::from(&*octets)),
+                prop::option::of(octets().prop_map(|octets| Box::from(&*octets)))
+            ),
+            0..4
+        )
+        .prop_map(|fields| CommandBody::Id(Some(fields))),
         (name(), any::<bool>(), any::<bool>()).prop_map(|(mailbox, read_only, condstore)| {
             let mut select = Select::new(mailbox);
             (select.read_only, select.condstore) = (read_only, condstore);

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use bytes::BytesMut;
 use imap_proto::command::{CommandErrorKind, Section, SectionText, StatusItem};
-use imap_proto::grammar::{Dialect, Mailbox, SeqBound, SequenceSet, Tag};
+use imap_proto::grammar::{Dialect, FieldNames, Mailbox, OctetString, SeqBound, SequenceSet, Tag};
 use imap_proto::response::code::RefusalCode;
 use imap_proto::response::*;
 use mailstore_traits::{Flag, Flags, Keyword, ModSeq, SystemFlag, Timestamp, Uid, UidSet, UidValidity};
@@ -228,12 +228,16 @@ fn status() -> impl Strategy<Value = Status> {
 }
 
 fn value() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![Just(Value::Nil), number64().prop_map(Value::Number), octets().prop_map(Value::Text)];
+    let leaf = prop_oneof![
+        Just(Value::Nil),
+        number64().prop_map(Value::Number),
+        octets().prop_map(|octets| Value::Text(octets.into()))
+    ];
     leaf.prop_recursive(5, 20, 4, |inner| prop::collection::vec(inner, 0..4).prop_map(Value::List))
 }
 
 fn envelope() -> impl Strategy<Value = Envelope> {
-    let text = || prop::option::of(octets());
+    let text = || prop::option::of(octets().prop_map(OctetString::from));
     let list = || {
         prop::collection::vec(
             (text(), text(), text(), text()).prop_map(|(name, route, mailbox, host)| EnvelopeAddress {
@@ -261,8 +265,8 @@ fn item() -> impl Strategy<Value = FetchItem> {
         (part(), prop::sample::select(vec![SectionText::Whole, SectionText::Header, SectionText::Text])),
         (
             part(),
-            prop::collection::vec("[!-9;-~]{1,5}".prop_map(|name: String| name.into_boxed_str()), 1..3)
-                .prop_map(SectionText::HeaderFields)
+            prop::collection::vec("[!-9;-~]{1,5}", 1..3)
+                .prop_map(|names: Vec<String>| SectionText::HeaderFields(FieldNames::new(names).unwrap()))
         ),
     ];
     prop_oneof![

@@ -1,6 +1,5 @@
 //! Flags: five of the system, and any number of keywords (RFC 9051 §2.3.2).
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -36,6 +35,10 @@ impl SystemFlag {
             Self::Flagged => "\\Flagged",
             Self::Seen => "\\Seen",
         }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
     }
 }
 
@@ -150,42 +153,86 @@ impl fmt::Display for Flag {
 
 /// A small set of flags. A keyword is the same in any case of letters; the spelling that came first stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Flags(BTreeSet<Flag>);
+pub struct Flags {
+    /// Those of the system, a bit each.
+    system: u8,
+    /// The keywords, by letter. Most messages have none.
+    keywords: Vec<Flag>,
+}
+
+/// Those of the system, ready to be lent out.
+static SYSTEM: [Flag; 5] = [
+    Flag::System(SystemFlag::Answered),
+    Flag::System(SystemFlag::Deleted),
+    Flag::System(SystemFlag::Draft),
+    Flag::System(SystemFlag::Flagged),
+    Flag::System(SystemFlag::Seen),
+];
 
 impl Flags {
     /// None.
     pub const fn new() -> Self {
-        Self(BTreeSet::new())
+        Self { system: 0, keywords: Vec::new() }
     }
 
     /// Whether it is set.
     pub fn contains(&self, flag: &Flag) -> bool {
-        self.0.contains(flag)
+        match flag {
+            Flag::System(flag) => self.has(*flag),
+            Flag::Keyword(_) => self.keywords.binary_search(flag).is_ok(),
+        }
     }
 
     /// Whether that one of the system's is set.
-    pub fn has(&self, flag: SystemFlag) -> bool {
-        self.0.contains(&Flag::System(flag))
+    pub const fn has(&self, flag: SystemFlag) -> bool {
+        self.system & flag.bit() != 0
     }
 
     /// Sets one; says whether it was not set before.
     pub fn insert(&mut self, flag: impl Into<Flag>) -> bool {
-        self.0.insert(flag.into())
+        match flag.into() {
+            Flag::System(flag) => {
+                let is_new = !self.has(flag);
+                self.system |= flag.bit();
+                is_new
+            }
+            keyword @ Flag::Keyword(_) => match self.keywords.binary_search(&keyword) {
+                Ok(_) => false,
+                Err(at) => {
+                    self.keywords.insert(at, keyword);
+                    true
+                }
+            },
+        }
     }
 
     /// Takes one away; says whether it was set.
     pub fn remove(&mut self, flag: &Flag) -> bool {
-        self.0.remove(flag)
+        match flag {
+            Flag::System(flag) => {
+                let was_set = self.has(*flag);
+                self.system &= !flag.bit();
+                was_set
+            }
+            Flag::Keyword(_) => match self.keywords.binary_search(flag) {
+                Ok(at) => {
+                    self.keywords.remove(at);
+                    true
+                }
+                Err(_) => false,
+            },
+        }
     }
 
     /// In a fixed order: the system's first, then the keywords by letter.
     pub fn iter(&self) -> impl Iterator<Item = &Flag> {
-        self.0.iter()
+        let is_set = |flag: &&Flag| matches!(flag, Flag::System(flag) if self.has(*flag));
+        SYSTEM.iter().filter(is_set).chain(&self.keywords)
     }
 
     /// The keywords alone.
     pub fn keywords(&self) -> impl Iterator<Item = &Keyword> {
-        self.0.iter().filter_map(|flag| match flag {
+        self.keywords.iter().filter_map(|flag| match flag {
             Flag::Keyword(keyword) => Some(keyword),
             Flag::System(_) => None,
         })
@@ -193,12 +240,12 @@ impl Flags {
 
     /// How many are set.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.keywords.len().saturating_add(self.system.count_ones() as usize)
     }
 
     /// Whether none is set.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.system == 0 && self.keywords.is_empty()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 
-use bytes::BytesMut;
 use nom::Parser;
 use nom::character::complete::char as one;
 use nom::sequence::{delimited, preceded, separated_pair, terminated};
@@ -11,10 +10,10 @@ use super::CommandErrorKind;
 use super::encode::Writer;
 use super::parse::Context;
 use crate::grammar::read::{
-    Parsed, astring, close, expected, list, message_set, named, number64, nz_number, open, space, word, wrong,
+    Parsed, Upper, astring, close, expected, list, message_set, named, number64, nz_number, open, space, word, wrong,
 };
-use crate::grammar::{Dialect, MessageSet, Numbering};
-use crate::response::write;
+use crate::grammar::{Class, Dialect, FieldNames, MessageSet, Numbering, push_field_name};
+use crate::response::write::{self, Out};
 
 /// FETCH and UID FETCH.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,10 +118,10 @@ pub enum SectionText {
     Whole,
     /// HEADER
     Header,
-    /// `HEADER.FIELDS (...)`: at least one name, as it was written.
-    HeaderFields(Vec<Box<str>>),
-    /// `HEADER.FIELDS.NOT (...)`: at least one name, as it was written.
-    HeaderFieldsNot(Vec<Box<str>>),
+    /// `HEADER.FIELDS (...)`
+    HeaderFields(FieldNames),
+    /// `HEADER.FIELDS.NOT (...)`
+    HeaderFieldsNot(FieldNames),
     /// TEXT
     Text,
     /// MIME: a part's own header. Only with a part's number.
@@ -194,15 +193,9 @@ fn macro_of(input: &[u8]) -> Option<(&[u8], &'static [FetchAttribute])> {
 
 impl FetchAttribute {
     fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
-        let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'.';
-        let end = input.iter().position(|octet| !is_name(octet)).unwrap_or(input.len());
-        let (name, rest) = input.split_at(end);
-        let mut upper = [0u8; 16];
-        let Some(slot) = upper.get_mut(..name.len()) else { return expected("a fetch attribute") };
-        slot.copy_from_slice(name);
-        slot.make_ascii_uppercase();
+        let (name, rest) = Class::ITEM.split(input);
         let has_section = matches!(rest, [b'[', ..]);
-        let plain = match &*slot {
+        let plain = match Upper::<16>::of(name).as_octets() {
             b"ENVELOPE" => Self::Envelope,
             b"FLAGS" => Self::Flags,
             b"INTERNALDATE" => Self::InternalDate,
@@ -321,10 +314,10 @@ fn numbers(input: &[u8], most: usize) -> Parsed<'_, Vec<NonZeroU32>> {
 }
 
 /// `section-part`, as a command and its answer write it.
-pub(crate) fn write_part_name(part: &[NonZeroU32], out: &mut BytesMut) {
+pub(crate) fn write_part_name(part: &[NonZeroU32], out: &mut impl Out) {
     for (at, number) in part.iter().enumerate() {
         if at > 0 {
-            out.extend_from_slice(b".");
+            out.octet(b'.');
         }
         write::number(u64::from(number.get()), out);
     }
@@ -349,10 +342,10 @@ impl Section {
 
     /// What stands in the brackets, as a command and its answer write it. A field's name has no octet that would need a
     /// literal.
-    pub(crate) fn write_name(&self, dialect: Dialect, out: &mut BytesMut) {
+    pub(crate) fn write_name(&self, dialect: Dialect, out: &mut impl Out) {
         write_part_name(&self.part, out);
         if !self.part.is_empty() && self.text != SectionText::Whole {
-            out.extend_from_slice(b".");
+            out.octet(b'.');
         }
         let (word, names) = match &self.text {
             SectionText::Whole => ("", None),
@@ -362,45 +355,53 @@ impl Section {
             SectionText::Text => ("TEXT", None),
             SectionText::Mime => ("MIME", None),
         };
-        out.extend_from_slice(word.as_bytes());
-        for (at, name) in names.into_iter().flatten().enumerate() {
-            out.extend_from_slice(if at == 0 { b" (" } else { b" " });
+        out.octets(word.as_bytes());
+        for (at, name) in names.into_iter().flat_map(FieldNames::iter).enumerate() {
+            out.octets(if at == 0 { b" (" } else { b" " });
             write::astring(name.as_bytes(), dialect, out);
         }
         if names.is_some() {
-            out.extend_from_slice(b")");
+            out.octet(b')');
         }
     }
 }
 
 impl SectionText {
     fn read(input: &[u8], of_part: bool, dialect: Dialect, most: usize) -> Parsed<'_, Self> {
-        // A field's name has no space, colon or control in it (RFC 5322 §2.2).
-        let name = |input| {
-            let (rest, name) = astring(input, dialect)?;
-            match std::str::from_utf8(&name) {
-                Ok(name) if !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic() && octet != b':') => {
-                    Ok((rest, Box::from(name)))
-                }
-                _ => expected("the name of a header field"),
+        let (name, rest) = Class::ITEM.split(input);
+        match Upper::<17>::of(name).as_octets() {
+            b"HEADER.FIELDS.NOT" => {
+                field_names(rest, dialect, most).map(|(rest, names)| (rest, Self::HeaderFieldsNot(names)))
             }
-        };
-        let mut names = preceded(space, list(most, "the name of a header field", name));
-        if let Ok((rest, ())) = word("HEADER.FIELDS.NOT")(input) {
-            return names.parse(rest).map(|(rest, names)| (rest, Self::HeaderFieldsNot(names)));
+            b"HEADER.FIELDS" => field_names(rest, dialect, most).map(|(rest, names)| (rest, Self::HeaderFields(names))),
+            b"HEADER" => Ok((rest, Self::Header)),
+            b"TEXT" => Ok((rest, Self::Text)),
+            b"MIME" if of_part => Ok((rest, Self::Mime)),
+            _ => expected("a section"),
         }
-        if let Ok((rest, ())) = word("HEADER.FIELDS")(input) {
-            return names.parse(rest).map(|(rest, names)| (rest, Self::HeaderFields(names)));
-        }
-        for (text, it) in [("HEADER", Self::Header), ("TEXT", Self::Text), ("MIME", Self::Mime)] {
-            if let Ok((rest, ())) = word(text)(input)
-                && (of_part || it != Self::Mime)
-            {
-                return Ok((rest, it));
-            }
-        }
-        expected("a section")
     }
+}
+
+/// A space, and names in parentheses: at the most so many (attack row M7).
+fn field_names(input: &[u8], dialect: Dialect, most: usize) -> Parsed<'_, FieldNames> {
+    let (mut input, _) = (space, open).parse(input)?;
+    // Nearly always they are atoms, and end with the list.
+    let mut joined = String::with_capacity(memchr::memchr(b')', input).unwrap_or_default().saturating_add(1));
+    for _ in 0..most {
+        let (rest, name) = named("the name of a header field", |input| astring(input, dialect)).parse(input)?;
+        if push_field_name(&mut joined, &name).is_none() {
+            return expected("the name of a header field");
+        }
+        match rest {
+            [b' ', rest @ ..] => input = rest,
+            _ => {
+                let (rest, ()) = close(rest)?;
+                let names = FieldNames::joined(joined);
+                return names.map_or_else(|| expected("the name of a header field"), |names| Ok((rest, names)));
+            }
+        }
+    }
+    wrong(CommandErrorKind::TooMany)
 }
 
 impl Partial {

@@ -138,10 +138,10 @@ impl ListSelect {
         let mut select = Self::default();
         for word in words {
             let slot = match word {
-                word if word.eq_ignore_ascii_case("SUBSCRIBED") => &mut select.subscribed,
-                word if word.eq_ignore_ascii_case("REMOTE") => &mut select.remote,
-                word if word.eq_ignore_ascii_case("RECURSIVEMATCH") => &mut select.recursive_match,
-                word if word.eq_ignore_ascii_case("SPECIAL-USE") => &mut select.special_use,
+                word if word.eq_ignore_ascii_case(b"SUBSCRIBED") => &mut select.subscribed,
+                word if word.eq_ignore_ascii_case(b"REMOTE") => &mut select.remote,
+                word if word.eq_ignore_ascii_case(b"RECURSIVEMATCH") => &mut select.recursive_match,
+                word if word.eq_ignore_ascii_case(b"SPECIAL-USE") => &mut select.special_use,
                 _ => return wrong(CommandErrorKind::Expected("a selection option")),
             };
             *slot = true;
@@ -177,10 +177,10 @@ impl ListReturn {
             let (rest, word) = atom(input)?;
             input = rest;
             match word {
-                word if word.eq_ignore_ascii_case("SUBSCRIBED") => returns.subscribed = true,
-                word if word.eq_ignore_ascii_case("CHILDREN") => returns.children = true,
-                word if word.eq_ignore_ascii_case("SPECIAL-USE") => returns.special_use = true,
-                word if word.eq_ignore_ascii_case("STATUS") => {
+                word if word.eq_ignore_ascii_case(b"SUBSCRIBED") => returns.subscribed = true,
+                word if word.eq_ignore_ascii_case(b"CHILDREN") => returns.children = true,
+                word if word.eq_ignore_ascii_case(b"SPECIAL-USE") => returns.special_use = true,
+                word if word.eq_ignore_ascii_case(b"STATUS") => {
                     let (rest, items) = preceded(space, |input| StatusItem::read_list(input, with)).parse(input)?;
                     returns.status = items;
                     input = rest;
@@ -208,7 +208,7 @@ impl ListReturn {
 }
 
 /// Atoms in parentheses, which may be none.
-fn words<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<&'a str>> {
+fn words<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<&'a [u8]>> {
     match input {
         [b'(', b')', rest @ ..] => Ok((rest, Vec::new())),
         _ => list(with.limits.list_items, "an option", atom)(input),

@@ -8,21 +8,22 @@ use nom::sequence::{preceded, separated_pair, terminated};
 use super::CommandErrorKind;
 use super::encode::Writer;
 use super::parse::{Context, secret};
-use crate::grammar::read::{Parsed, astring, atom, close, expected, nstring, open, space, string, word, wrong};
+use crate::grammar::OctetString;
+use crate::grammar::read::{Parsed, astring, atom, boxed, close, expected, nstring, open, space, string, word, wrong};
 
 /// LOGIN (RFC 9051 §6.2.3).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Login {
     /// The name, as it came.
-    pub user: Box<[u8]>,
+    pub user: OctetString,
     /// The password, as it came.
     pub password: Secret<Vec<u8>>,
 }
 
 impl Login {
     /// That name with that password.
-    pub fn new(user: impl Into<Box<[u8]>>, password: Secret<Vec<u8>>) -> Self {
+    pub fn new(user: impl Into<OctetString>, password: Secret<Vec<u8>>) -> Self {
         Self { user: user.into(), password }
     }
 }
@@ -69,7 +70,7 @@ impl Login {
     pub(super) fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
         let text = |input| astring(input, with.dialect);
         let (input, (user, password)) = separated_pair(text, space, text).parse(input)?;
-        Ok((input, Self::new(user.into_owned(), secret(&password))))
+        Ok((input, Self::new(&*user, secret(&password))))
     }
 
     pub(super) fn write(&self, to: &mut Writer) {
@@ -85,7 +86,7 @@ impl Authenticate {
         // Whether it is base64 is the exchange's to find out, which answers for all three protocols alike.
         let initial = preceded(space, verify(rest, |initial: &[u8]| !initial.is_empty() && initial.is_ascii()));
         let (input, (mechanism, initial)) = (atom, opt(initial)).parse(input)?;
-        Ok((input, Self::new(mechanism, initial.map(secret))))
+        Ok((input, Self::new(boxed(mechanism), initial.map(secret))))
     }
 
     pub(super) fn write(&self, to: &mut Writer) {

@@ -122,7 +122,7 @@ impl Select {
             [b' ', rest @ ..] => list(with.limits.list_items, "a parameter", atom)(rest)?,
             _ => (input, Vec::new()),
         };
-        if parameters.iter().any(|parameter| !parameter.eq_ignore_ascii_case("CONDSTORE")) {
+        if parameters.iter().any(|parameter| !parameter.eq_ignore_ascii_case(b"CONDSTORE")) {
             return wrong(CommandErrorKind::Expected("no parameter but CONDSTORE"));
         }
         Ok((input, Self { mailbox, read_only, condstore: !parameters.is_empty() }))
@@ -146,8 +146,9 @@ impl Create {
         let uses = items(with.limits.list_items, "a special use", attribute);
         let mut parameters = delimited((open, word("USE"), space, open), uses, (close, close));
         let (input, uses) = parameters.parse(rest)?;
-        let known = |name: &str| {
-            let is = |one: &SpecialUse| one.as_str().get(1..).is_some_and(|word| word.eq_ignore_ascii_case(name));
+        let known = |name: &[u8]| {
+            let is =
+                |one: &SpecialUse| one.as_str().get(1..).is_some_and(|word| word.as_bytes().eq_ignore_ascii_case(name));
             SpecialUse::ALL.into_iter().find(is)
         };
         Ok((input, Self { mailbox, special_uses: uses.into_iter().filter_map(known).collect() }))
@@ -201,7 +202,7 @@ impl StatusItem {
 
     fn read(input: &[u8]) -> Parsed<'_, Self> {
         let (rest, name) = atom(input)?;
-        match Self::ALL.into_iter().find(|item| item.as_str().eq_ignore_ascii_case(name)) {
+        match Self::ALL.into_iter().find(|item| item.as_str().as_bytes().eq_ignore_ascii_case(name)) {
             Some(item) => Ok((rest, item)),
             None => expected("a status item"),
         }

@@ -8,8 +8,10 @@ use nom::sequence::preceded;
 use super::{AppendHead, Command, CommandBody, CommandError, CommandErrorKind};
 use super::{Authenticate, Create, Fetch, List, Login, Lsub, Rename, Search, Select, Status, Store, Transfer};
 use crate::frame::LiteralHead;
-use crate::grammar::read::{Fault, Parsed, atom, date_time, expected, flag_list, items, mailbox, message_set, space};
-use crate::grammar::{Dialect, Numbering, Tag};
+use crate::grammar::read::{
+    Fault, Parsed, Upper, atom, boxed, date_time, expected, flag_list, items, mailbox, message_set, space,
+};
+use crate::grammar::{Class, Dialect, Numbering, Tag};
 use crate::limits::Limits;
 
 /// What a parser of arguments has to know.
@@ -27,8 +29,7 @@ impl Command {
     pub fn parse(frame: &[u8], dialect: Dialect, limits: &Limits) -> Result<Self, CommandError> {
         let (tag, verb, rest) = begin(frame)?;
         let with = Context { dialect, limits };
-        let mut upper = [0u8; LONGEST_VERB];
-        let body = match verb_of(verb, &mut upper) {
+        let body = match Verb::of(verb).as_octets() {
             b"UID" => uid(rest, with),
             verb => body(verb, rest, with),
         };
@@ -50,7 +51,7 @@ impl AppendHead {
     /// [`CommandError`] says what was expected, and by which tag to tell it.
     pub fn parse(frame: &[u8], dialect: Dialect, limits: &Limits) -> Result<Option<Self>, CommandError> {
         let Ok((tag, verb, rest)) = begin(frame) else { return Ok(None) };
-        if !verb.eq_ignore_ascii_case("APPEND") {
+        if !verb.eq_ignore_ascii_case(b"APPEND") {
             return Ok(None);
         }
         let Some(literal) = LiteralHead::at_end_of(frame) else { return Ok(None) };
@@ -79,31 +80,21 @@ impl AppendHead {
 }
 
 /// The tag, the verb, and what stands behind it.
-fn begin(frame: &[u8]) -> Result<(Tag, &str, &[u8]), CommandError> {
-    let end = memchr::memchr(b' ', frame).unwrap_or(frame.len());
-    let (tag, rest) = frame.split_at(end);
-    let tag = std::str::from_utf8(tag).ok().and_then(Tag::new);
+fn begin(frame: &[u8]) -> Result<(Tag, &[u8], &[u8]), CommandError> {
+    let (tag, rest) = Class::TAG.split(frame);
+    let tag = Tag::from_octets(tag).filter(|_| matches!(rest, [] | [b' ', ..]));
     let tag = tag.ok_or(CommandError::new(None, CommandErrorKind::NoTag))?;
-    match (space, atom).parse(rest) {
-        Ok((rest, ((), verb))) => Ok((tag, verb, rest)),
-        Err(_) => Err(CommandError::new(Some(tag), CommandErrorKind::NoCommand)),
+    match rest {
+        [b' ', rest @ ..] => match Class::ATOM.split(rest) {
+            ([], _) => Err(CommandError::new(Some(tag), CommandErrorKind::NoCommand)),
+            (verb, rest) => Ok((tag, verb, rest)),
+        },
+        _ => Err(CommandError::new(Some(tag), CommandErrorKind::NoCommand)),
     }
 }
 
 /// AUTHENTICATE is the longest one.
-const LONGEST_VERB: usize = 12;
-
-/// The verb in upper case; a longer one is none.
-fn verb_of<'v>(verb: &str, upper: &'v mut [u8; LONGEST_VERB]) -> &'v [u8] {
-    match upper.get_mut(..verb.len()) {
-        Some(slot) => {
-            slot.copy_from_slice(verb.as_bytes());
-            slot.make_ascii_uppercase();
-            slot
-        }
-        None => b"",
-    }
-}
+type Verb = Upper<12>;
 
 fn unknown<T>() -> Result<T, nom::Err<Fault>> {
     Err(nom::Err::Failure(Fault(CommandErrorKind::UnknownCommand)))
@@ -132,7 +123,7 @@ fn body<'a>(verb: &[u8], rest: &'a [u8], with: Context<'_>) -> Parsed<'a, Comman
         b"LOGIN" => Login::read(arguments(rest)?, with).map(|(rest, it)| (rest, CommandBody::Login(it))),
         b"ENABLE" => {
             let (rest, names) = items(with.limits.list_items, "a capability", atom)(arguments(rest)?)?;
-            Ok((rest, CommandBody::Enable(names.into_iter().map(Box::from).collect())))
+            Ok((rest, CommandBody::Enable(names.into_iter().map(boxed).collect())))
         }
         b"ID" => super::login::read_id(arguments(rest)?, with).map(|(rest, it)| (rest, CommandBody::Id(it))),
         b"SELECT" => Select::read(arguments(rest)?, false, with).map(|(rest, it)| (rest, CommandBody::Select(it))),
@@ -160,8 +151,7 @@ fn body<'a>(verb: &[u8], rest: &'a [u8], with: Context<'_>) -> Parsed<'a, Comman
 fn uid<'a>(rest: &'a [u8], with: Context<'_>) -> Parsed<'a, CommandBody> {
     let (rest, ((), verb, ())) = (space, atom, space).parse(rest)?;
     let by = Numbering::Uid;
-    let mut upper = [0u8; LONGEST_VERB];
-    match verb_of(verb, &mut upper) {
+    match Verb::of(verb).as_octets() {
         b"SEARCH" => Search::read(rest, by, with).map(|(rest, it)| (rest, CommandBody::Search(it))),
         b"FETCH" => Fetch::read(rest, by, with).map(|(rest, it)| (rest, CommandBody::Fetch(it))),
         b"STORE" => Store::read(rest, by, with).map(|(rest, it)| (rest, CommandBody::Store(it))),

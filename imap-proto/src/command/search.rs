@@ -10,9 +10,9 @@ use super::CommandErrorKind;
 use super::encode::Writer;
 use super::parse::Context;
 use crate::grammar::read::{
-    Parsed, astring, atom, date, expected, list, message_set, number64, quoted, space, word, wrong,
+    Parsed, Upper, astring, atom, date, expected, list, message_set, number64, quoted, space, word, wrong,
 };
-use crate::grammar::{Date, MessageSet, Numbering, SequenceSet, month_name};
+use crate::grammar::{Date, MessageSet, Numbering, OctetString, SequenceSet, month_name};
 
 /// SEARCH and UID SEARCH.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,21 +72,21 @@ pub enum SearchKey {
     /// RECENT (RFC 3501 §6.4.4).
     Recent,
     /// BCC
-    Bcc(Box<[u8]>),
+    Bcc(OctetString),
     /// CC
-    Cc(Box<[u8]>),
+    Cc(OctetString),
     /// FROM
-    From(Box<[u8]>),
+    From(OctetString),
     /// TO
-    To(Box<[u8]>),
+    To(OctetString),
     /// SUBJECT
-    Subject(Box<[u8]>),
+    Subject(OctetString),
     /// BODY
-    Body(Box<[u8]>),
+    Body(OctetString),
     /// TEXT
-    Text(Box<[u8]>),
+    Text(OctetString),
     /// HEADER: the field's name and the text, any if it is empty.
-    Header(Box<[u8]>, Box<[u8]>),
+    Header(OctetString, OctetString),
     /// BEFORE
     Before(Date),
     /// ON
@@ -194,11 +194,11 @@ impl SearchReturn {
         let mut returns = Self::default();
         for word in words {
             let slot = match word {
-                word if word.eq_ignore_ascii_case("MIN") => &mut returns.min,
-                word if word.eq_ignore_ascii_case("MAX") => &mut returns.max,
-                word if word.eq_ignore_ascii_case("ALL") => &mut returns.all,
-                word if word.eq_ignore_ascii_case("COUNT") => &mut returns.count,
-                word if word.eq_ignore_ascii_case("SAVE") => &mut returns.save,
+                word if word.eq_ignore_ascii_case(b"MIN") => &mut returns.min,
+                word if word.eq_ignore_ascii_case(b"MAX") => &mut returns.max,
+                word if word.eq_ignore_ascii_case(b"ALL") => &mut returns.all,
+                word if word.eq_ignore_ascii_case(b"COUNT") => &mut returns.count,
+                word if word.eq_ignore_ascii_case(b"SAVE") => &mut returns.save,
                 _ => return wrong(CommandErrorKind::Expected("a return option")),
             };
             *slot = true;
@@ -298,24 +298,20 @@ impl SearchKey {
             return sets(input).map(|(rest, set)| (rest, Self::Numbers(set)));
         }
         let Ok((rest, name)) = atom(input) else { return expected("a search key") };
-        let mut upper = [0u8; 12];
-        let Some(slot) = upper.get_mut(..name.len()) else { return expected("a search key") };
-        slot.copy_from_slice(name.as_bytes());
-        slot.make_ascii_uppercase();
-        let text = |rest: &'a [u8], key: fn(Box<[u8]>) -> Self| {
+        let text = |rest: &'a [u8], key: fn(OctetString) -> Self| {
             let (rest, text) = preceded(space, |input| astring(input, with.dialect)).parse(rest)?;
-            Ok((rest, key(text.into_owned().into())))
+            Ok((rest, key(OctetString::from(&*text))))
         };
         let day = |rest, key: fn(Date) -> Self| preceded(space, date).map(key).parse(rest);
         let octets = |rest, key: fn(u64) -> Self| preceded(space, number64).map(key).parse(rest);
         let keyword = |rest: &'a [u8], key: fn(Keyword) -> Self| {
             let (rest, keyword) = preceded(space, atom).parse(rest)?;
-            match Keyword::new(keyword) {
-                Ok(keyword) => Ok((rest, key(keyword))),
-                Err(_) => expected("a keyword"),
+            match std::str::from_utf8(keyword).ok().and_then(|keyword| Keyword::new(keyword).ok()) {
+                Some(keyword) => Ok((rest, key(keyword))),
+                None => expected("a keyword"),
             }
         };
-        let plain = match &*slot {
+        let plain = match Upper::<10>::of(name).as_octets() {
             b"ALL" => Self::All,
             b"ANSWERED" => Self::Has(SystemFlag::Answered),
             b"DELETED" => Self::Has(SystemFlag::Deleted),
@@ -340,7 +336,7 @@ impl SearchKey {
             b"HEADER" => {
                 let string = |input| astring(input, with.dialect);
                 let (rest, (name, text)) = preceded(space, separated_pair(string, space, string)).parse(rest)?;
-                return Ok((rest, Self::Header(name.into_owned().into(), text.into_owned().into())));
+                return Ok((rest, Self::Header(OctetString::from(&*name), OctetString::from(&*text))));
             }
             b"BEFORE" => return day(rest, Self::Before),
             b"ON" => return day(rest, Self::On),

@@ -6,10 +6,14 @@ use mail_message::address::{Address, AddressItem, addresses};
 
 use super::header_text;
 use crate::grammar::Dialect;
-use crate::response::write;
+use crate::response::write::{self, Out, Pen};
 
 /// Writes the envelope of a message: the message itself, or one that is a part of it.
 pub fn write_envelope(message: Part<'_>, dialect: Dialect, out: &mut BytesMut) {
+    write_envelope_with(message, dialect, &mut Pen::new(out));
+}
+
+pub(super) fn write_envelope_with(message: Part<'_>, dialect: Dialect, out: &mut Pen<'_>) {
     // One look at each field; of two with one name the first counts.
     let mut found: [Option<&[u8]>; NAMES.len()] = [None; NAMES.len()];
     for field in message.fields() {
@@ -20,27 +24,27 @@ pub fn write_envelope(message: Part<'_>, dialect: Dialect, out: &mut BytesMut) {
         }
     }
     let [date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id] = found;
-    let text = |value: Option<&[u8]>, out: &mut BytesMut| match value {
+    let text = |value: Option<&[u8]>, out: &mut Pen<'_>| match value {
         Some(value) => header_text(value, dialect, out),
         None => write::nil(out),
     };
-    out.extend_from_slice(b"(");
+    out.octet(b'(');
     text(date, out);
-    out.extend_from_slice(b" ");
+    out.octet(b' ');
     text(subject, out);
     // Who has no Sender or Reply-To is the one in From (RFC 9051 §7.5.2).
     let or_from = |value: Option<&'_ [u8]>| value.is_some_and(|value| addresses(value).next().is_some());
     let sender = if or_from(sender) { sender } else { from };
     let reply_to = if or_from(reply_to) { reply_to } else { from };
     for list in [from, sender, reply_to, to, cc, bcc] {
-        out.extend_from_slice(b" ");
+        out.octet(b' ');
         write_addresses(list, dialect, out);
     }
-    out.extend_from_slice(b" ");
+    out.octet(b' ');
     text(in_reply_to, out);
-    out.extend_from_slice(b" ");
+    out.octet(b' ');
     text(message_id, out);
-    out.extend_from_slice(b")");
+    out.octet(b')');
 }
 
 const NAMES: [&str; 10] =
@@ -54,38 +58,38 @@ fn whole_addresses(value: &[u8], truncated: bool) -> &[u8] {
     }
 }
 
-fn write_addresses(list: Option<&[u8]>, dialect: Dialect, out: &mut BytesMut) {
+fn write_addresses(list: Option<&[u8]>, dialect: Dialect, out: &mut Pen<'_>) {
     let mut items = list.map(addresses).into_iter().flatten().peekable();
     if items.peek().is_none() {
         return write::nil(out);
     }
-    out.extend_from_slice(b"(");
+    out.octet(b'(');
     for item in items {
         match item {
             AddressItem::Mailbox(Address { name, route, mailbox, host, .. }) => {
-                out.extend_from_slice(b"(");
-                let optional = |text: Option<&[u8]>, out: &mut BytesMut| match text {
+                out.octet(b'(');
+                let optional = |text: Option<&[u8]>, out: &mut Pen<'_>| match text {
                     Some(text) => header_text(text, dialect, out),
                     None => write::nil(out),
                 };
                 optional(name.as_deref(), out);
-                out.extend_from_slice(b" ");
+                out.octet(b' ');
                 optional(route.as_deref(), out);
-                out.extend_from_slice(b" ");
+                out.octet(b' ');
                 header_text(&mailbox, dialect, out);
-                out.extend_from_slice(b" ");
+                out.octet(b' ');
                 // NIL would be the mark of a group.
                 header_text(&host, dialect, out);
-                out.extend_from_slice(b")");
+                out.octet(b')');
             }
             AddressItem::GroupStart(name) => {
-                out.extend_from_slice(b"(NIL NIL ");
+                out.octets(b"(NIL NIL ");
                 header_text(&name, dialect, out);
-                out.extend_from_slice(b" NIL)");
+                out.octets(b" NIL)");
             }
-            AddressItem::GroupEnd => out.extend_from_slice(b"(NIL NIL NIL NIL)"),
+            AddressItem::GroupEnd => out.octets(b"(NIL NIL NIL NIL)"),
             _ => {}
         }
     }
-    out.extend_from_slice(b")");
+    out.octet(b')');
 }

@@ -1,12 +1,13 @@
 //! `HEADER.FIELDS` and `HEADER.FIELDS.NOT`: some fields of a header, picked as it goes by (RFC 9051 §6.4.5.1).
 
 use crate::command::SectionText;
+use crate::grammar::FieldNames;
 
 /// Picks fields of a header that comes in chunks, cut anywhere. It holds the beginning of a line at the most: as much as
 /// the longest name that was asked for, and a little.
 #[derive(Debug)]
 pub struct FieldFilter<'n> {
-    names: &'n [Box<str>],
+    names: &'n FieldNames,
     /// Whether the fields that are named are wanted, or the others.
     by_name: bool,
     state: State,
@@ -103,7 +104,7 @@ mod tests {
     use super::*;
 
     fn picked(names: &[&str], by_name: bool, header: &[u8], cut: usize) -> String {
-        let names = names.iter().map(|&name| Box::from(name)).collect();
+        let names = FieldNames::new(names).unwrap();
         let text = if by_name { SectionText::HeaderFields(names) } else { SectionText::HeaderFieldsNot(names) };
         let mut filter = FieldFilter::new(&text).unwrap();
         let mut out = Vec::new();

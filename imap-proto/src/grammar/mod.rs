@@ -1,15 +1,22 @@
 //! The words that commands and responses are made of (RFC 9051 §9), read from complete slices.
 
+mod class;
 mod date;
+mod field_names;
 mod mailbox;
+mod octet_string;
 pub(crate) mod read;
 mod sequence_set;
 mod tag;
 pub mod utf7;
 
+pub(crate) use class::Class;
 pub use date::Date;
 pub(crate) use date::{civil, month_name, month_of};
+pub use field_names::FieldNames;
+pub(crate) use field_names::push as push_field_name;
 pub use mailbox::{InvalidEncoding, Mailbox};
+pub use octet_string::OctetString;
 pub use sequence_set::{MessageSet, Numbering, SeqBound, SequenceSet};
 pub use tag::Tag;
 

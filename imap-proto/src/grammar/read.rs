@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
-use mailstore_traits::{Flag, Flags, Timestamp};
+use mailstore_traits::{Flag, Flags, Keyword, SystemFlag, Timestamp};
 use nom::branch::alt;
-use nom::bytes::complete::{tag, tag_no_case, take, take_while_m_n, take_while1};
+use nom::bytes::complete::{take, take_while_m_n};
 use nom::character::complete::char as one;
-use nom::combinator::{map_opt, opt};
-use nom::sequence::{delimited, preceded, separated_pair, terminated};
+use nom::combinator::map_opt;
+use nom::sequence::{delimited, terminated};
 use nom::{IResult, Parser};
 
-use super::{Date, Dialect, Mailbox, MessageSet, SeqBound, SequenceSet, month_of};
+use super::{Class, Date, Dialect, Mailbox, MessageSet, SeqBound, SequenceSet, month_of};
 use crate::command::CommandErrorKind;
 
 /// What a parser gives.
@@ -61,9 +61,32 @@ pub(crate) fn space(input: &[u8]) -> Parsed<'_, ()> {
 
 /// A word in any case of letters.
 pub(crate) fn word<'a>(word: &'static str) -> impl FnMut(&'a [u8]) -> Parsed<'a, ()> {
-    move |input| match tag_no_case::<_, _, Fault>(word).parse(input) {
-        Ok((rest, _)) => Ok((rest, ())),
-        Err(_) => expected(word),
+    move |input| match input.split_at_checked(word.len()) {
+        Some((found, rest)) if found.eq_ignore_ascii_case(word.as_bytes()) => Ok((rest, ())),
+        _ => expected(word),
+    }
+}
+
+/// A word in upper case, if it is no longer than the longest one that means anything.
+pub(crate) struct Upper<const LONGEST: usize> {
+    octets: [u8; LONGEST],
+    length: usize,
+}
+
+impl<const LONGEST: usize> Upper<LONGEST> {
+    /// A longer word is an empty one, which means nothing.
+    pub(crate) fn of(word: &[u8]) -> Self {
+        let (mut octets, mut length) = ([0; LONGEST], 0);
+        if let Some(slot) = octets.get_mut(..word.len()) {
+            slot.copy_from_slice(word);
+            slot.make_ascii_uppercase();
+            length = word.len();
+        }
+        Self { octets, length }
+    }
+
+    pub(crate) fn as_octets(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or_default()
     }
 }
 
@@ -123,18 +146,22 @@ pub(crate) fn close(input: &[u8]) -> Parsed<'_, ()> {
     }
 }
 
-/// ATOM-CHAR (RFC 9051 §9).
-pub(crate) fn is_atom_char(octet: u8) -> bool {
-    octet.is_ascii_graphic() && !br#"(){%*"\]"#.contains(&octet)
+/// `atom`.
+pub(crate) fn atom(input: &[u8]) -> Parsed<'_, &[u8]> {
+    some(Class::ATOM, "an atom")(input)
 }
 
-fn is_astring_char(octet: u8) -> bool {
-    is_atom_char(octet) || octet == b']'
+/// One octet or more of that class.
+pub(crate) fn some<'a>(class: Class, what: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]> {
+    move |input| match class.split(input) {
+        ([], _) => expected(what),
+        (taken, rest) => Ok((rest, taken)),
+    }
 }
 
-/// `atom`, whose octets are printable ASCII.
-pub(crate) fn atom(input: &[u8]) -> Parsed<'_, &str> {
-    named("an atom", map_opt(take_while1(is_atom_char), text)).parse(input)
+/// An atom as text: it is ASCII.
+pub(crate) fn boxed(atom: &[u8]) -> Box<str> {
+    text(atom).unwrap_or_default().into()
 }
 
 fn text(octets: &[u8]) -> Option<&str> {
@@ -144,6 +171,10 @@ fn text(octets: &[u8]) -> Option<&str> {
 /// `quoted`: seven bits, or UTF-8 in its dialect; CR, LF and NUL never.
 pub(crate) fn quoted(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>> {
     let [b'"', rest @ ..] = input else { return expected("a quote") };
+    // Nearly every string is plain to its end.
+    if let (plain, [b'"', rest @ ..]) = Class::QUOTED.split(rest) {
+        return Ok((rest, Cow::Borrowed(plain)));
+    }
     let Some(end) = memchr::memchr2(b'"', b'\\', rest) else { return expected("a closing quote") };
     let (inside, rest) = rest.split_at(end);
     let (rest, inside) = match rest {
@@ -179,21 +210,30 @@ fn escaped(mut input: &[u8], mut inside: Vec<u8>) -> Parsed<'_, Cow<'_, [u8]>> {
 
 /// `literal` with its octets behind it; NUL has no place in it (RFC 9051 §9, CHAR8).
 pub(crate) fn literal(input: &[u8]) -> Parsed<'_, &[u8]> {
-    let digits = take_while_m_n(1, 10, |octet: u8| octet.is_ascii_digit());
-    let head = delimited(one('{'), map_opt(digits, number_of), (opt(one('+')), tag("}\r\n")));
-    let (rest, octets) = named("a string", head).parse(input)?;
-    let octets = usize::try_from(octets).unwrap_or(usize::MAX);
-    let (rest, octets) = named("a whole literal", take(octets)).parse(rest)?;
+    let [b'{', rest @ ..] = input else { return expected("a string") };
+    let (rest, octets) = literal_octets(rest, "a string")?;
     if memchr::memchr(0, octets).is_some() { wrong(CommandErrorKind::Nul) } else { Ok((rest, octets)) }
 }
 
 /// `literal8` with its octets behind it, in which NUL is legal (RFC 3516 §4.1).
 pub(crate) fn literal8(input: &[u8]) -> Parsed<'_, &[u8]> {
-    let digits = take_while_m_n(1, 10, |octet: u8| octet.is_ascii_digit());
-    let head = delimited(tag("~{"), map_opt(digits, number_of), (opt(one('+')), tag("}\r\n")));
-    let (rest, octets) = named("a literal8", head).parse(input)?;
-    let octets = usize::try_from(octets).unwrap_or(usize::MAX);
-    named("a whole literal", take(octets)).parse(rest)
+    let [b'~', b'{', rest @ ..] = input else { return expected("a literal8") };
+    literal_octets(rest, "a literal8")
+}
+
+/// What stands behind the opening brace.
+fn literal_octets<'a>(input: &'a [u8], what: &'static str) -> Parsed<'a, &'a [u8]> {
+    let (digits, rest) = Class::DIGIT.split(input);
+    let ([b'}', b'\r', b'\n', rest @ ..] | [b'+', b'}', b'\r', b'\n', rest @ ..]) = rest else {
+        return expected(what);
+    };
+    // Ten digits are more than any literal of 32 bits needs.
+    let octets = number_of(digits).filter(|_| (1..=10).contains(&digits.len()));
+    let Some(octets) = octets.and_then(|octets| usize::try_from(octets).ok()) else { return expected(what) };
+    match rest.split_at_checked(octets) {
+        Some((octets, rest)) => Ok((rest, octets)),
+        None => expected("a whole literal"),
+    }
 }
 
 /// `string`.
@@ -208,15 +248,15 @@ pub(crate) fn string(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>
 pub(crate) fn astring(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>> {
     match input {
         [b'"' | b'{', ..] => string(input, dialect),
-        _ => named("a string", take_while1(is_astring_char).map(Cow::Borrowed)).parse(input),
+        _ => some(Class::ASTRING, "a string")(input).map(|(rest, octets)| (rest, Cow::Borrowed(octets))),
     }
 }
 
 /// `nstring`.
 pub(crate) fn nstring(input: &[u8], dialect: Dialect) -> Parsed<'_, Option<Cow<'_, [u8]>>> {
-    match tag_no_case::<_, _, Fault>("NIL").parse(input) {
-        Ok((rest, _)) => Ok((rest, None)),
-        Err(_) => string(input, dialect).map(|(rest, octets)| (rest, Some(octets))),
+    match input {
+        [b'N' | b'n', b'I' | b'i', b'L' | b'l', rest @ ..] => Ok((rest, None)),
+        _ => string(input, dialect).map(|(rest, octets)| (rest, Some(octets))),
     }
 }
 
@@ -234,10 +274,9 @@ pub(crate) fn mailbox(input: &[u8], dialect: Dialect) -> Parsed<'_, Mailbox> {
 
 /// `list-mailbox`: a pattern, decoded. The wildcards are ASCII, so that decoding leaves them where they are.
 pub(crate) fn list_mailbox(input: &[u8], dialect: Dialect, most: usize) -> Parsed<'_, String> {
-    let is_list_char = |octet: u8| is_astring_char(octet) || matches!(octet, b'%' | b'*');
     let (rest, octets) = match input {
         [b'"' | b'{', ..] => string(input, dialect)?,
-        _ => named("a pattern", take_while1(is_list_char).map(Cow::Borrowed)).parse(input)?,
+        _ => some(Class::LIST, "a pattern")(input).map(|(rest, octets)| (rest, Cow::Borrowed(octets)))?,
     };
     if octets.len() > most {
         return wrong(CommandErrorKind::TooMany);
@@ -254,22 +293,29 @@ fn number_of(digits: &[u8]) -> Option<u64> {
 
 /// `number64` and `mod-sequence-value`: 63 bits (RFC 9051 §9, RFC 7162 §7).
 pub(crate) fn number64(input: &[u8]) -> Parsed<'_, u64> {
-    let digits = take_while1(|octet: u8| octet.is_ascii_digit());
-    let number = map_opt(digits, |digits| number_of(digits).filter(|&number| i64::try_from(number).is_ok()));
-    named("a number", number).parse(input)
+    let (digits, rest) = Class::DIGIT.split(input);
+    match number_of(digits) {
+        Some(number) if !digits.is_empty() && i64::try_from(number).is_ok() => Ok((rest, number)),
+        _ => expected("a number"),
+    }
 }
 
 /// `nz-number`.
 pub(crate) fn nz_number(input: &[u8]) -> Parsed<'_, NonZeroU32> {
-    let digits = take_while1(|octet: u8| octet.is_ascii_digit());
-    let number = map_opt(digits, |digits| NonZeroU32::new(u32::try_from(number_of(digits)?).ok()?));
-    named("a number from 1 to 4294967295", number).parse(input)
+    let (digits, rest) = Class::DIGIT.split(input);
+    match number_of(digits).and_then(|number| NonZeroU32::new(u32::try_from(number).ok()?)) {
+        Some(number) => Ok((rest, number)),
+        None => expected("a number from 1 to 4294967295"),
+    }
 }
 
-fn seq_number(input: &[u8]) -> Parsed<'_, SeqBound> {
+fn seq_number<'a>(input: &'a [u8], what: &'static str) -> Parsed<'a, SeqBound> {
     match input {
         [b'*', rest @ ..] => Ok((rest, SeqBound::Star)),
-        _ => nz_number(input).map(|(rest, number)| (rest, SeqBound::Number(number))),
+        _ => match nz_number(input) {
+            Ok((rest, number)) => Ok((rest, SeqBound::Number(number))),
+            Err(_) => expected(what),
+        },
     }
 }
 
@@ -278,9 +324,9 @@ pub(crate) fn sequence_set(input: &[u8], most: usize) -> Parsed<'_, SequenceSet>
     let mut ranges = Vec::new();
     let mut input = input;
     loop {
-        let (rest, first) = named("a set of messages", seq_number).parse(input)?;
+        let (rest, first) = seq_number(input, "a set of messages")?;
         let (rest, last) = match rest {
-            [b':', rest @ ..] => named("the end of a range", seq_number).parse(rest)?,
+            [b':', rest @ ..] => seq_number(rest, "the end of a range")?,
             _ => (rest, first),
         };
         if ranges.len() >= most {
@@ -309,16 +355,16 @@ pub(crate) fn message_set(input: &[u8], most: usize) -> Parsed<'_, MessageSet> {
 
 /// `flag`: `None` for one of the system's that is not known, and for `\Recent`, which nobody sets.
 pub(crate) fn flag(input: &[u8]) -> Parsed<'_, Option<Flag>> {
-    let (rest, is_system) = opt(one('\\')).parse(input)?;
-    let (rest, name) = named("a flag", atom).parse(rest)?;
-    if is_system.is_some() {
-        let named = |flag: &mailstore_traits::SystemFlag| flag.as_str().get(1..).unwrap_or_default();
-        let known = mailstore_traits::SystemFlag::ALL.into_iter().find(|flag| named(flag).eq_ignore_ascii_case(name));
+    if let [b'\\', rest @ ..] = input {
+        let (rest, name) = some(Class::ATOM, "a flag")(rest)?;
+        let named = |flag: &SystemFlag| flag.as_str().as_bytes().get(1..).unwrap_or_default();
+        let known = SystemFlag::ALL.into_iter().find(|flag| named(flag).eq_ignore_ascii_case(name));
         return Ok((rest, known.map(Flag::System)));
     }
-    match Flag::parse(name) {
-        Ok(flag) => Ok((rest, Some(flag))),
-        Err(_) => expected("a keyword of at most 255 octets"),
+    let (rest, name) = some(Class::ATOM, "a flag")(input)?;
+    match text(name).and_then(|name| Keyword::new(name).ok()) {
+        Some(keyword) => Ok((rest, Some(Flag::Keyword(keyword)))),
+        None => expected("a keyword of at most 255 octets"),
     }
 }
 
@@ -355,21 +401,46 @@ pub(crate) fn date(input: &[u8]) -> Parsed<'_, Date> {
 
 /// `date-time` between its quotes. A leap second is the second before it.
 pub(crate) fn date_time(input: &[u8]) -> Parsed<'_, Timestamp> {
-    let day = |input| alt((preceded(one(' '), digits(1, 1)), digits(2, 2))).parse(input);
-    let time = (terminated(digits(2, 2), one(':')), terminated(digits(2, 2), one(':')), digits(2, 2));
-    let zone = (alt((one('+'), one('-'))), digits(2, 2), digits(2, 2));
-    let inside = (separated_pair(day_month_year(day), one(' '), time), preceded(one(' '), zone));
-    let moment = map_opt(inside, |((date, (hour, minute, second)), (sign, zone_hours, zone_minutes))| {
-        if hour > 23 || minute > 59 || second > 60 || zone_hours > 23 || zone_minutes > 59 {
-            return None;
-        }
-        let seconds = i64::try_from(hour * 3600 + minute * 60 + second.min(59)).ok()?;
-        let offset = i16::try_from(zone_hours * 60 + zone_minutes).ok()?;
-        let offset = if sign == '-' { -offset } else { offset };
-        let local = date.days_since_epoch() * 86_400 + seconds;
-        Some(Timestamp::from_unix(local - i64::from(offset) * 60).with_offset_minutes(offset))
-    });
-    named("a date such as \"17-Jul-1996 02:44:25 -0700\"", delimited(one('"'), moment, one('"'))).parse(input)
+    match input.split_first_chunk() {
+        Some((text, rest)) => match moment_of(text) {
+            Some(moment) => Ok((rest, moment)),
+            None => expected(A_DATE_TIME),
+        },
+        None => expected(A_DATE_TIME),
+    }
+}
+
+const A_DATE_TIME: &str = "a date such as \"17-Jul-1996 02:44:25 -0700\"";
+
+/// Every one has the same length: its day is two characters wide (RFC 9051 §9, date-day-fixed).
+#[rustfmt::skip]
+fn moment_of(text: &[u8; 28]) -> Option<Timestamp> {
+    let [b'"', d1, d2, b'-', month @ .., b'"'] = text else { return None };
+    let [m1, m2, m3, b'-', y1, y2, y3, y4, b' ', h1, h2, b':', i1, i2, b':', s1, s2, b' ', sign, zh1, zh2, zi1, zi2] =
+        month
+    else {
+        return None;
+    };
+    let two = |tens: &u8, ones: &u8| {
+        let digits = Class::DIGIT.has(*tens) && Class::DIGIT.has(*ones);
+        digits.then(|| i64::from(tens.wrapping_sub(b'0')) * 10 + i64::from(ones.wrapping_sub(b'0')))
+    };
+    let day = if *d1 == b' ' { two(&b'0', d2)? } else { two(d1, d2)? };
+    let year = two(y1, y2)? * 100 + two(y3, y4)?;
+    let date = Date::new(u16::try_from(year).ok()?, month_of(&[*m1, *m2, *m3])?, u8::try_from(day).ok()?)?;
+    let (hour, minute, second) = (two(h1, h2)?, two(i1, i2)?, two(s1, s2)?);
+    let (zone_hours, zone_minutes) = (two(zh1, zh2)?, two(zi1, zi2)?);
+    if hour > 23 || minute > 59 || second > 60 || zone_hours > 23 || zone_minutes > 59 {
+        return None;
+    }
+    let offset = zone_hours * 60 + zone_minutes;
+    let offset = match sign {
+        b'+' => offset,
+        b'-' => -offset,
+        _ => return None,
+    };
+    let local = date.days_since_epoch() * 86_400 + hour * 3600 + minute * 60 + second.min(59);
+    Some(Timestamp::from_unix(local - offset * 60).with_offset_minutes(i16::try_from(offset).ok()?))
 }
 
 #[cfg(test)]

@@ -28,6 +28,11 @@ fn sextet(octet: u8) -> Option<u32> {
 /// [`InvalidUtf7`] for octets that are not printable ASCII, a `&` that is not closed, base64 that is none or is padded
 /// with ones, half a surrogate pair, a printable ASCII character that is written in base64, and two shifts in a row.
 pub fn decode(name: &[u8]) -> Result<String, InvalidUtf7> {
+    // Nearly every name has no shift in it.
+    let is_plain = |octet: &u8| matches!(octet, b' '..=b'~') && *octet != b'&';
+    if name.iter().all(is_plain) {
+        return std::str::from_utf8(name).map(str::to_owned).map_err(|_| InvalidUtf7);
+    }
     let mut decoded = String::with_capacity(name.len());
     let mut octets = name.iter().copied().peekable();
     // A shift that begins where another has ended could have been one with it.

@@ -9,7 +9,7 @@ use mailstore_traits::{Flags, Timestamp, Uid, UidSet};
 
 use super::Status;
 use crate::command::{IdField, Section, StatusItem};
-use crate::grammar::{Mailbox, SequenceSet, Tag};
+use crate::grammar::{Mailbox, OctetString, SequenceSet, Tag};
 
 /// Anything that a server says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,9 +164,9 @@ impl Rfc822 {
 #[non_exhaustive]
 pub struct Envelope {
     /// Date
-    pub date: Option<Box<[u8]>>,
+    pub date: Option<OctetString>,
     /// Subject
-    pub subject: Option<Box<[u8]>>,
+    pub subject: Option<OctetString>,
     /// From
     pub from: Vec<EnvelopeAddress>,
     /// Sender
@@ -180,22 +180,22 @@ pub struct Envelope {
     /// Bcc
     pub bcc: Vec<EnvelopeAddress>,
     /// In-Reply-To
-    pub in_reply_to: Option<Box<[u8]>>,
+    pub in_reply_to: Option<OctetString>,
     /// Message-ID
-    pub message_id: Option<Box<[u8]>>,
+    pub message_id: Option<OctetString>,
 }
 
 /// One address of an envelope. Without a host it begins a group, whose name is `mailbox`, or ends one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EnvelopeAddress {
     /// The display name.
-    pub name: Option<Box<[u8]>>,
+    pub name: Option<OctetString>,
     /// The source route.
-    pub route: Option<Box<[u8]>>,
+    pub route: Option<OctetString>,
     /// The local part.
-    pub mailbox: Option<Box<[u8]>>,
+    pub mailbox: Option<OctetString>,
     /// The domain.
-    pub host: Option<Box<[u8]>>,
+    pub host: Option<OctetString>,
 }
 
 /// What a body structure is made of: its grammar grows with every extension, so it is read as it stands there.
@@ -207,7 +207,7 @@ pub enum Value {
     /// A number.
     Number(u64),
     /// A string.
-    Text(Box<[u8]>),
+    Text(OctetString),
     /// A list; of a multipart its children stand in it without spaces between them.
     List(Vec<Value>),
 }

@@ -8,6 +8,7 @@ mod data;
 mod encode;
 mod parse;
 mod parse_fetch;
+mod pen;
 mod reader;
 mod status;
 pub mod write;

@@ -4,7 +4,6 @@
 
 use mailstore_traits::{ModSeq, Uid, UidSet, UidValidity};
 use nom::Parser;
-use nom::bytes::complete::take_while1;
 use nom::combinator::{map_opt, opt};
 use nom::sequence::{delimited, preceded, separated_pair, terminated};
 
@@ -14,10 +13,11 @@ use super::parse_fetch::fetch_item;
 use super::{Code, ResponseLimits, Status, StatusKind, Text};
 use crate::command::{CommandErrorKind, IdField, StatusItem};
 use crate::grammar::read::{
-    Fault, Parsed, astring, atom, close, expected, flag, mailbox, named, nstring, number64, nz_number, open, quoted,
-    sequence_set, space, string, word, wrong,
+    Fault, Parsed, Upper, astring, atom, boxed, close, expected, flag, mailbox, named, nstring, number64, nz_number,
+    open, quoted, sequence_set, some, space, string, word, wrong,
 };
-use crate::grammar::{Dialect, SeqBound, SequenceSet, Tag};
+use crate::grammar::{Class, Dialect, OctetString, SeqBound, SequenceSet, Tag};
+use crate::stack::Stack;
 
 /// Why octets are no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +58,9 @@ fn response<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Response> {
         _ => {}
     }
     if let [b'*', b' ', rest @ ..] = input {
+        if let [b'0'..=b'9', ..] = rest {
+            return numbered(rest, with).map(|(rest, data)| (rest, Response::Data(data)));
+        }
         match status(rest, with) {
             Ok((rest, status)) => return Ok((rest, Response::Status(None, status))),
             Err(failure @ nom::Err::Failure(_)) => return Err(failure),
@@ -103,13 +106,13 @@ fn code(inside: &[u8], with: Context<'_>) -> Code {
     let end = memchr::memchr(b' ', inside).unwrap_or(inside.len());
     let (name, rest) = inside.split_at(end);
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
-    let upper = name.to_ascii_uppercase();
+    let upper = Upper::<20>::of(name);
     let text = |octets: &[u8]| Box::from(String::from_utf8_lossy(octets).as_ref());
     let words =
         |octets: &[u8]| octets.split(|&octet| octet == b' ').filter(|word| !word.is_empty()).map(text).collect();
     let number = || number64(rest).ok().and_then(|(rest, number)| rest.is_empty().then_some(number));
     let number32 = || number().and_then(|number| u32::try_from(number).ok());
-    let known = match upper.as_slice() {
+    let known = match upper.as_octets() {
         b"ALERT" => Some(Code::Alert),
         b"BADCHARSET" => {
             let inside = rest.strip_prefix(b"(").and_then(|rest| rest.strip_suffix(b")")).unwrap_or(rest);
@@ -182,27 +185,23 @@ fn uid_set(ranges: impl Iterator<Item = (u32, u32)>) -> UidSet {
 }
 
 fn data<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
-    if let [b'0'..=b'9', ..] = input {
-        return numbered(input, with);
-    }
     let (rest, name) = atom(input)?;
     if !matches!(rest, [] | [b' ', ..]) {
         return expected("a space");
     }
-    let upper = name.to_ascii_uppercase();
     let words = |rest: &'a [u8]| -> Vec<Box<str>> {
         let words = rest.split(|&octet| octet == b' ').filter(|word| !word.is_empty());
         words.map(|word| Box::from(String::from_utf8_lossy(word).as_ref())).collect()
     };
     let behind = rest.strip_prefix(b" ").unwrap_or(rest);
-    match upper.as_str() {
-        "CAPABILITY" => Ok((b"", Data::Capability(words(behind)))),
-        "ENABLED" => Ok((b"", Data::Enabled(words(behind)))),
-        "FLAGS" => {
+    match Upper::<10>::of(name).as_octets() {
+        b"CAPABILITY" => Ok((b"", Data::Capability(words(behind)))),
+        b"ENABLED" => Ok((b"", Data::Enabled(words(behind)))),
+        b"FLAGS" => {
             let (rest, flags) = words_in_parentheses(behind, with)?;
             Ok((rest, Data::Flags(flags)))
         }
-        "VANISHED" => {
+        b"VANISHED" => {
             let (rest, earlier) = opt(word("(EARLIER) ")).parse(behind)?;
             let (rest, set) = sequence_set(rest, with.limits.items)?;
             if has_star(&set) {
@@ -210,9 +209,9 @@ fn data<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
             }
             Ok((rest, Data::Vanished(earlier.is_some(), uid_set(set.resolved(0)))))
         }
-        "LIST" => listed(behind, with).map(|(rest, listed)| (rest, Data::List(listed))),
-        "LSUB" => listed(behind, with).map(|(rest, listed)| (rest, Data::Lsub(listed))),
-        "STATUS" => {
+        b"LIST" => listed(behind, with).map(|(rest, listed)| (rest, Data::List(listed))),
+        b"LSUB" => listed(behind, with).map(|(rest, listed)| (rest, Data::Lsub(listed))),
+        b"STATUS" => {
             let name = |input| mailbox(input, with.dialect);
             let (rest, mailbox) = terminated(name, space).parse(behind)?;
             let (mut rest, ()) = open(rest)?;
@@ -226,7 +225,7 @@ fn data<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
                 items.extend(
                     StatusItem::ALL
                         .into_iter()
-                        .find(|item| item.as_str().eq_ignore_ascii_case(word))
+                        .find(|item| item.as_str().as_bytes().eq_ignore_ascii_case(word))
                         .map(|item| (item, value)),
                 );
                 rest = behind.strip_prefix(b" ").unwrap_or(behind);
@@ -234,34 +233,45 @@ fn data<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
             let (rest, ()) = close(rest)?;
             Ok((rest, Data::Status(mailbox, items)))
         }
-        "SEARCH" => search(behind, with),
-        "ESEARCH" => esearch(rest, with),
-        "NAMESPACE" => {
+        b"SEARCH" => search(behind, with),
+        b"ESEARCH" => esearch(rest, with),
+        b"NAMESPACE" => {
             let (rest, personal) = namespaces(behind, with)?;
             let (rest, other) = preceded(space, |input| namespaces(input, with)).parse(rest)?;
             let (rest, shared) = preceded(space, |input| namespaces(input, with)).parse(rest)?;
             Ok((rest, Data::Namespace([personal, other, shared])))
         }
-        "ID" => id(behind, with),
-        _ => Ok((b"", Data::Other(name.into(), behind.into()))),
+        b"ID" => id(behind, with),
+        _ => Ok((b"", Data::Other(boxed(name), behind.into()))),
     }
 }
 
-pub(super) fn words_in_parentheses<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<Box<str>>> {
-    let (mut input, ()) = open(input)?;
+fn words_in_parentheses<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<Box<str>>> {
     let mut words = Vec::new();
+    let (input, ()) = each_word(input, with, |word| words.push(boxed(word)))?;
+    Ok((input, words))
+}
+
+/// Words in parentheses, flags with their backslash among them.
+pub(super) fn each_word<'a>(input: &'a [u8], with: Context<'_>, mut take: impl FnMut(&'a [u8])) -> Parsed<'a, ()> {
+    let (mut input, ()) = open(input)?;
+    let mut count = 0usize;
     while !matches!(input, [b')', ..]) {
-        if words.len() >= with.limits.items {
+        if count >= with.limits.items {
             return wrong(CommandErrorKind::TooMany);
         }
-        let is_word = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'(' | b')');
-        let (rest, word) =
-            named("a flag", map_opt(take_while1(is_word), |word| std::str::from_utf8(word).ok())).parse(input)?;
-        words.push(word.into());
+        count = count.saturating_add(1);
+        // A backslash, and `\*` in PERMANENTFLAGS: more than an atom has.
+        let is_word = |octet: &u8| octet.is_ascii_graphic() && !matches!(octet, b'(' | b')');
+        let end = input.iter().position(|octet| !is_word(octet)).unwrap_or(input.len());
+        let (word, rest) = input.split_at(end);
+        if word.is_empty() {
+            return expected("a flag");
+        }
+        take(word);
         input = rest.strip_prefix(b" ").unwrap_or(rest);
     }
-    let (input, ()) = close(input)?;
-    Ok((input, words))
+    close(input)
 }
 
 fn delimiter<'a>(input: &'a [u8]) -> Parsed<'a, Option<char>> {
@@ -350,12 +360,12 @@ fn esearch<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
     }
     while let [b' ', rest @ ..] = input {
         let (rest, name) = terminated(atom, space).parse(rest)?;
-        input = match name.to_ascii_uppercase().as_str() {
-            "MIN" => number32(rest).map(|(rest, number)| (rest, esearch.min = Some(number)))?.0,
-            "MAX" => number32(rest).map(|(rest, number)| (rest, esearch.max = Some(number)))?.0,
-            "COUNT" => number32(rest).map(|(rest, number)| (rest, esearch.count = Some(number)))?.0,
-            "MODSEQ" => number64(rest).map(|(rest, number)| (rest, esearch.modseq = Some(number)))?.0,
-            "ALL" => sequence_set(rest, with.limits.items).map(|(rest, set)| (rest, esearch.all = Some(set)))?.0,
+        input = match Upper::<6>::of(name).as_octets() {
+            b"MIN" => number32(rest).map(|(rest, number)| (rest, esearch.min = Some(number)))?.0,
+            b"MAX" => number32(rest).map(|(rest, number)| (rest, esearch.max = Some(number)))?.0,
+            b"COUNT" => number32(rest).map(|(rest, number)| (rest, esearch.count = Some(number)))?.0,
+            b"MODSEQ" => number64(rest).map(|(rest, number)| (rest, esearch.modseq = Some(number)))?.0,
+            b"ALL" => sequence_set(rest, with.limits.items).map(|(rest, set)| (rest, esearch.all = Some(set)))?.0,
             // Of an extension that is not known.
             _ => value(rest, with)?.0,
         };
@@ -412,13 +422,13 @@ fn id<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
 fn numbered<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
     let (rest, number) = terminated(number32, space).parse(input)?;
     let (rest, name) = atom(rest)?;
-    match name.to_ascii_uppercase().as_str() {
-        "EXISTS" => Ok((rest, Data::Exists(number))),
-        "RECENT" => Ok((rest, Data::Recent(number))),
-        "EXPUNGE" => Ok((rest, Data::Expunge(number))),
-        "FETCH" => {
+    match Upper::<7>::of(name).as_octets() {
+        b"EXISTS" => Ok((rest, Data::Exists(number))),
+        b"RECENT" => Ok((rest, Data::Recent(number))),
+        b"EXPUNGE" => Ok((rest, Data::Expunge(number))),
+        b"FETCH" => {
             let (mut input, ()) = (space, open).parse(rest).map(|(rest, _)| (rest, ()))?;
-            let mut items = Vec::new();
+            let mut items = Vec::with_capacity(6);
             while !matches!(input, [b')', ..]) {
                 if items.len() >= with.limits.items {
                     return wrong(CommandErrorKind::TooMany);
@@ -437,64 +447,60 @@ fn numbered<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Data> {
 /// A value, whatever it is: lists in a stack of our own, with a ceiling.
 pub(super) fn value<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Value> {
     let mut input = input;
-    let mut stack: Vec<Vec<Value>> = Vec::new();
+    // What the open lists hold so far, one list behind the other, and where each of them begins: a list's memory is made
+    // when its length is known.
+    let mut values: Vec<Value> = Vec::with_capacity(16);
+    let mut begins: Stack<usize, 8> = Stack::new();
     let mut count = 0usize;
     loop {
         count = count.saturating_add(1);
         if count > with.limits.items {
             return wrong(CommandErrorKind::TooMany);
         }
-        let mut found = match input {
+        match input {
             [b'(', rest @ ..] => {
-                if stack.len() >= with.limits.depth {
+                if begins.len() >= with.limits.depth {
                     return wrong(CommandErrorKind::TooDeep);
                 }
-                stack.push(Vec::new());
+                begins.push(values.len());
                 input = rest;
                 if !matches!(input, [b')', ..]) {
                     continue;
                 }
-                None
             }
             [b'"' | b'{', ..] => {
                 let (rest, text) = string(input, with.dialect)?;
                 input = rest;
-                Some(Value::Text(Box::from(&*text)))
+                values.push(Value::Text(OctetString::from(&*text)));
             }
             _ => {
-                let (rest, word) = named(
-                    "a value",
-                    take_while1(|octet: u8| octet.is_ascii_graphic() && !br#"(){%*"\"#.contains(&octet)),
-                )
-                .parse(input)?;
+                let (rest, word) = some(Class::ASTRING, "a value")(input)?;
                 input = rest;
-                Some(match number64(word) {
-                    Ok((b"", number)) => Value::Number(number),
-                    _ if word.eq_ignore_ascii_case(b"NIL") => Value::Nil,
-                    _ => Value::Text(Box::from(word)),
-                })
-            }
-        };
-        // What has ended, and what ends with it.
-        loop {
-            match (found.take(), stack.last_mut()) {
-                (Some(value), None) => return Ok((input, value)),
-                (Some(value), Some(list)) => list.push(value),
-                (None, _) => {}
-            }
-            match input {
-                [b')', rest @ ..] => {
-                    input = rest;
-                    found = stack.pop().map(Value::List);
-                }
-                [b' ', rest @ ..] => {
-                    input = rest;
-                    break;
-                }
-                // The children of a multipart have nothing between them.
-                [b'(', ..] => break,
-                _ => return expected("more values, or a closing parenthesis"),
+                values.push(match word {
+                    [b'N' | b'n', b'I' | b'i', b'L' | b'l'] => Value::Nil,
+                    _ => match number64(word) {
+                        Ok((b"", number)) => Value::Number(number),
+                        _ => Value::Text(word.into()),
+                    },
+                });
             }
         }
+        // Lists that end here.
+        while let [b')', rest @ ..] = input
+            && let Some(begin) = begins.pop()
+        {
+            input = rest;
+            let list = values.drain(begin.min(values.len())..).collect();
+            values.push(Value::List(list));
+        }
+        input = match input {
+            _ if begins.is_empty() => {
+                return values.pop().map_or_else(|| expected("a value"), |value| Ok((input, value)));
+            }
+            [b' ', rest @ ..] => rest,
+            // The children of a multipart have nothing between them.
+            [b'(', ..] => input,
+            _ => return expected("more values, or a closing parenthesis"),
+        };
     }
 }

@@ -2,27 +2,26 @@
 
 use std::num::NonZeroU32;
 
-use mailstore_traits::Uid;
+use mailstore_traits::{Flags, Uid};
 use nom::Parser;
 use nom::combinator::opt;
 use nom::sequence::{delimited, preceded, terminated};
 
 use super::data::{Envelope, EnvelopeAddress, FetchItem, Rfc822};
-use super::parse::{Context, value, words_in_parentheses};
+use super::parse::{Context, each_word, value};
 use crate::command::{CommandErrorKind, Section, read_part, read_section};
 use crate::grammar::read::{
-    Parsed, close, date_time, expected, flag, literal8, nstring, number64, nz_number, open, space, word, wrong,
+    Parsed, Upper, close, date_time, expected, flag, literal8, nstring, number64, nz_number, open, space, word, wrong,
 };
+use crate::grammar::{Class, OctetString};
 
 /// One item of a message's answer.
 pub(super) fn fetch_item<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, FetchItem> {
-    let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'.';
-    let end = input.iter().position(|octet| !is_name(octet)).unwrap_or(input.len());
-    let (name, rest) = input.split_at(end);
-    let upper = name.to_ascii_uppercase();
+    let (name, rest) = Class::ITEM.split(input);
+    let upper = Upper::<13>::of(name);
     let text = |input| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
     if let [b'[', ..] = rest {
-        return match upper.as_slice() {
+        return match upper.as_octets() {
             b"BODY" => {
                 let (rest, section): (_, Section) = read_section(rest, with.dialect, with.limits.items)?;
                 let (rest, origin) = terminated(opt(origin), space).parse(rest)?;
@@ -48,15 +47,16 @@ pub(super) fn fetch_item<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, F
     }
     let (rest, ()) = space(rest)?;
     let octets = |rest, which| text(rest).map(|(rest, octets)| (rest, FetchItem::Rfc822(which, octets)));
-    match upper.as_slice() {
+    match upper.as_octets() {
         b"FLAGS" => {
-            let (rest, words) = words_in_parentheses(rest, with)?;
-            let recent = words.iter().any(|word| word.eq_ignore_ascii_case("\\Recent"));
-            let known = words.iter().filter_map(|word| match flag(word.as_bytes()) {
-                Ok((b"", flag)) => flag,
-                _ => None,
-            });
-            Ok((rest, FetchItem::Flags(known.collect(), recent)))
+            let (mut flags, mut recent) = (Flags::new(), false);
+            let (rest, ()) = each_word(rest, with, |word| {
+                recent |= word.eq_ignore_ascii_case(b"\\Recent");
+                if let Ok((b"", Some(flag))) = flag(word) {
+                    flags.insert(flag);
+                }
+            })?;
+            Ok((rest, FetchItem::Flags(flags, recent)))
         }
         b"UID" => nz_number(rest).map(|(rest, uid)| (rest, FetchItem::Uid(Uid::new(uid.get()).unwrap_or(Uid::MIN)))),
         b"MODSEQ" => {
@@ -88,8 +88,9 @@ fn origin(input: &[u8]) -> Parsed<'_, u64> {
 }
 
 fn envelope<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Envelope> {
-    let text =
-        |input: &'a [u8]| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
+    let text = |input: &'a [u8]| {
+        nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| OctetString::from(&*text))))
+    };
     let list = |input: &'a [u8]| preceded(space, |input| address_list(input, with)).parse(input);
     let (input, ()) = open(input)?;
     let (input, date) = text(input)?;
@@ -110,10 +111,12 @@ fn address_list<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<Envelo
     if let Ok((rest, ())) = word("NIL")(input) {
         return Ok((rest, Vec::new()));
     }
-    let text =
-        |input: &'a [u8]| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
+    let text = |input: &'a [u8]| {
+        nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| OctetString::from(&*text))))
+    };
     let (mut input, ()) = open(input)?;
-    let mut addresses = Vec::new();
+    // Nearly always there is one.
+    let mut addresses = Vec::with_capacity(1);
     while let [b'(', rest @ ..] = input {
         if addresses.len() >= with.limits.items {
             return wrong(CommandErrorKind::TooMany);

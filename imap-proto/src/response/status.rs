@@ -139,7 +139,7 @@ impl StatusKind {
 impl Status {
     /// Writes it as the answer to the command with that tag, or untagged, with its CRLF.
     pub fn encode(&self, tag: Option<&Tag>, out: &mut BytesMut) {
-        out.extend_from_slice(tag.map_or("*", Tag::as_str).as_bytes());
+        out.extend_from_slice(tag.map_or(b"*", Tag::as_octets));
         out.extend_from_slice(b" ");
         out.extend_from_slice(self.kind.as_str().as_bytes());
         out.extend_from_slice(b" ");

@@ -3,16 +3,17 @@
 //! Whatever octets a message or a peer brings, what comes out is one string of the grammar: nothing in it can end a line
 //! or begin a response (attack row I1).
 
-use bytes::BytesMut;
 use mailstore_traits::{Flag, Flags, Timestamp, UidSet};
 
-use crate::grammar::{Dialect, Mailbox, month_name};
+use crate::grammar::{Class, Dialect, Mailbox, month_name};
+
+pub use super::pen::{Out, Pen};
 
 /// Strings up to so many octets are quoted where they can be; longer ones go as literals, which nobody has to scan.
 const QUOTED_MOST: usize = 1024;
 
 /// A number in decimal.
-pub fn number(mut value: u64, out: &mut BytesMut) {
+pub fn number(mut value: u64, out: &mut impl Out) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     loop {
@@ -25,44 +26,49 @@ pub fn number(mut value: u64, out: &mut BytesMut) {
             break;
         }
     }
-    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+    out.octets(digits.get(at..).unwrap_or_default());
 }
 
 /// `NIL`.
-pub fn nil(out: &mut BytesMut) {
-    out.extend_from_slice(b"NIL");
+pub fn nil(out: &mut impl Out) {
+    out.octets(b"NIL");
 }
 
 /// `{octets}` CRLF: so many octets have to follow.
-pub fn literal_head(octets: u64, out: &mut BytesMut) {
-    out.extend_from_slice(b"{");
+pub fn literal_head(octets: u64, out: &mut impl Out) {
+    out.octet(b'{');
     number(octets, out);
-    out.extend_from_slice(b"}\r\n");
+    out.octets(b"}\r\n");
 }
 
 /// `~{octets}` CRLF: a literal8, in which NUL is legal (RFC 3516 §4.1).
-pub fn literal8_head(octets: u64, out: &mut BytesMut) {
-    out.extend_from_slice(b"~");
+pub fn literal8_head(octets: u64, out: &mut impl Out) {
+    out.octet(b'~');
     literal_head(octets, out);
 }
 
 /// A `string`: quoted where it is short and of seven bits without controls, a literal otherwise. In UTF-8's dialect
 /// valid UTF-8 is quoted too (RFC 9051 §4.3). NUL, which no string may hold, is left out.
-pub fn string(text: &[u8], dialect: Dialect, out: &mut BytesMut) {
-    if text.len() <= QUOTED_MOST && is_quotable(text, dialect) {
-        return quoted(text, out);
+pub fn string(text: &[u8], dialect: Dialect, out: &mut impl Out) {
+    if text.len() <= QUOTED_MOST {
+        if Class::QUOTED.has_all(text) {
+            return out.quoted(text);
+        }
+        if is_quotable(text, dialect) {
+            return quoted(text, out);
+        }
     }
     let nuls = memchr::memchr_iter(0, text).count();
     literal_head(text.len().saturating_sub(nuls) as u64, out);
     if nuls == 0 {
-        out.extend_from_slice(text);
+        out.octets(text);
     } else {
-        text.split(|&octet| octet == 0).for_each(|piece| out.extend_from_slice(piece));
+        text.split(|&octet| octet == 0).for_each(|piece| out.octets(piece));
     }
 }
 
 /// An `nstring`: a [`string`], or `NIL`.
-pub fn nstring(text: Option<&[u8]>, dialect: Dialect, out: &mut BytesMut) {
+pub fn nstring(text: Option<&[u8]>, dialect: Dialect, out: &mut impl Out) {
     match text {
         Some(text) => string(text, dialect, out),
         None => nil(out),
@@ -70,105 +76,96 @@ pub fn nstring(text: Option<&[u8]>, dialect: Dialect, out: &mut BytesMut) {
 }
 
 /// An `astring`: an atom where it is one, a [`string`] otherwise.
-pub fn astring(text: &[u8], dialect: Dialect, out: &mut BytesMut) {
+pub fn astring(text: &[u8], dialect: Dialect, out: &mut impl Out) {
     // An atom NIL would be taken for no string at all.
-    let is_atom = !text.is_empty() && text.len() <= 255 && text.iter().all(|&octet| is_astring_char(octet));
+    let is_atom = !text.is_empty() && text.len() <= 255 && Class::ASTRING.has_all(text);
     if is_atom && !text.eq_ignore_ascii_case(b"NIL") {
-        out.extend_from_slice(text);
+        out.octets(text);
     } else {
         string(text, dialect, out);
     }
 }
 
 /// A `mailbox`: modified UTF-7 or UTF-8, as the client reads it; INBOX in upper case.
-pub fn mailbox(name: &Mailbox, dialect: Dialect, out: &mut BytesMut) {
+pub fn mailbox(name: &Mailbox, dialect: Dialect, out: &mut impl Out) {
     // Names are short: the one copy is the encoded name's.
     astring(&name.encoded(dialect), dialect, out);
 }
 
 /// `(\Seen $Forwarded)`: flags in their parentheses, `\Recent` among them where it is told (RFC 3501 §2.3.2).
-pub fn flags(flags: &Flags, recent: bool, out: &mut BytesMut) {
+pub fn flags(flags: &Flags, recent: bool, out: &mut impl Out) {
     flag_list(flags.iter().map(Flag::as_str).chain(recent.then_some("\\Recent")), out);
 }
 
 /// Words in parentheses with one space between them.
-pub fn flag_list<'a>(words: impl IntoIterator<Item = &'a str>, out: &mut BytesMut) {
-    out.extend_from_slice(b"(");
+pub fn flag_list<'a>(words: impl IntoIterator<Item = &'a str>, out: &mut impl Out) {
+    out.octet(b'(');
     for (at, word) in words.into_iter().enumerate() {
         if at > 0 {
-            out.extend_from_slice(b" ");
+            out.octet(b' ');
         }
-        out.extend_from_slice(word.as_bytes());
+        out.octets(word.as_bytes());
     }
-    out.extend_from_slice(b")");
+    out.octet(b')');
 }
 
 /// A `date-time` between its quotes: `"17-Jul-1996 02:44:25 -0700"`. Years are held within four digits.
-pub fn date_time(moment: Timestamp, out: &mut BytesMut) {
+pub fn date_time(moment: Timestamp, out: &mut impl Out) {
     let local = moment.unix_seconds().saturating_add(i64::from(moment.offset_minutes()).saturating_mul(60));
     let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
     let (year, month, day) = crate::grammar::civil(days);
-    let digits = |value: i64, width: u32, out: &mut BytesMut| {
-        for place in (0..width).rev() {
-            let digit = value.rem_euclid(10_i64.saturating_pow(place + 1)) / 10_i64.saturating_pow(place);
-            out.extend_from_slice(&[b'0'.wrapping_add(digit as u8)]);
-        }
-    };
-    out.extend_from_slice(b"\"");
-    // The day is two characters wide, and a space fills it (RFC 9051 §9, date-day-fixed).
-    if day < 10 {
-        out.extend_from_slice(b" ");
-    }
-    number(u64::from(day), out);
-    out.extend_from_slice(b"-");
-    out.extend_from_slice(month_name(month).as_bytes());
-    out.extend_from_slice(b"-");
-    digits(year.clamp(0, 9999), 4, out);
-    out.extend_from_slice(b" ");
-    digits(second / 3600, 2, out);
-    out.extend_from_slice(b":");
-    digits(second / 60 % 60, 2, out);
-    out.extend_from_slice(b":");
-    digits(second % 60, 2, out);
     let offset = i64::from(moment.offset_minutes());
-    out.extend_from_slice(if offset < 0 { b" -" } else { b" +" });
-    digits(offset.abs() / 60, 2, out);
-    digits(offset.abs() % 60, 2, out);
-    out.extend_from_slice(b"\"");
+    let year = year.clamp(0, 9999);
+    let [[y1, y2], [y3, y4]] = [two(year / 100), two(year)];
+    let [d1, d2] = two(i64::from(day));
+    // The day is two characters wide, and a space fills it (RFC 9051 §9, date-day-fixed).
+    let d1 = if d1 == b'0' { b' ' } else { d1 };
+    let [[h1, h2], [m1, m2], [s1, s2]] = [two(second / 3600), two(second / 60 % 60), two(second % 60)];
+    let [[oh1, oh2], [om1, om2]] = [two(offset.abs() / 60), two(offset.abs() % 60)];
+    let sign = if offset < 0 { b'-' } else { b'+' };
+    out.octets(&[b'"', d1, d2, b'-']);
+    out.octets(month_name(month).as_bytes());
+    out.octets(&[b'-', y1, y2, y3, y4, b' ', h1, h2, b':', m1, m2, b':', s1, s2, b' ', sign, oh1, oh2, om1, om2, b'"']);
+}
+
+/// The last two digits.
+fn two(value: i64) -> [u8; 2] {
+    let digit = |value: i64| b'0'.wrapping_add(value.rem_euclid(10) as u8);
+    [digit(value / 10), digit(value)]
 }
 
 /// `1:3,7`: ranges of numbers. Nothing for none.
-pub fn ranges(ranges: impl IntoIterator<Item = (u32, u32)>, out: &mut BytesMut) {
+pub fn ranges(ranges: impl IntoIterator<Item = (u32, u32)>, out: &mut impl Out) {
     for (at, (first, last)) in ranges.into_iter().enumerate() {
         if at > 0 {
-            out.extend_from_slice(b",");
+            out.octet(b',');
         }
         number(u64::from(first), out);
         if last != first {
-            out.extend_from_slice(b":");
+            out.octet(b':');
             number(u64::from(last), out);
         }
     }
 }
 
 /// `1:3,7`: a `uid-set`. Nothing for none.
-pub fn uid_set(uids: &UidSet, out: &mut BytesMut) {
+pub fn uid_set(uids: &UidSet, out: &mut impl Out) {
     ranges(uids.ranges().map(|range| (range.start().value(), range.end().value())), out);
 }
 
 /// Between quotes, with a backslash before those and itself. What cannot stand there is the caller's to keep out.
-fn quoted(text: &[u8], out: &mut BytesMut) {
-    out.extend_from_slice(b"\"");
+fn quoted(text: &[u8], out: &mut impl Out) {
+    out.octet(b'"');
     let mut rest = text;
     while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
         let (head, tail) = rest.split_at(at);
-        out.extend_from_slice(head);
-        out.extend_from_slice(b"\\");
-        out.extend_from_slice(tail.get(..1).unwrap_or_default());
+        out.octets(head);
+        out.octet(b'\\');
+        out.octets(tail.get(..1).unwrap_or_default());
         rest = tail.get(1..).unwrap_or_default();
     }
-    out.extend_from_slice(rest);
-    out.extend_from_slice(b"\"");
+    out.octets(rest);
+    out.octet(b'"');
 }
 
 fn is_quotable(text: &[u8], dialect: Dialect) -> bool {
@@ -176,13 +173,10 @@ fn is_quotable(text: &[u8], dialect: Dialect) -> bool {
         && (!dialect.utf8 || std::str::from_utf8(text).is_ok())
 }
 
-/// ASTRING-CHAR: an ATOM-CHAR or `]`.
-fn is_astring_char(octet: u8) -> bool {
-    octet.is_ascii_graphic() && !br#"(){%*"\"#.contains(&octet)
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
 
     fn written(write: impl FnOnce(&mut BytesMut)) -> String {

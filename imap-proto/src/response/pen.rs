@@ -1,0 +1,138 @@
+//! Where words are written to.
+
+use bytes::BytesMut;
+
+/// Takes the octets of a response: a [`BytesMut`], or a [`Pen`] over one.
+pub trait Out: sealed::Sealed {
+    /// Appends them.
+    fn octets(&mut self, octets: &[u8]);
+
+    /// Appends one.
+    fn octet(&mut self, octet: u8) {
+        self.octets(&[octet]);
+    }
+
+    /// Appends them between quotes. Whether they may stand there is the caller's to know.
+    fn quoted(&mut self, octets: &[u8]) {
+        self.octet(b'"');
+        self.octets(octets);
+        self.octet(b'"');
+    }
+}
+
+mod sealed {
+    #[allow(unnameable_types)] // That is what seals it.
+    pub trait Sealed {}
+    impl Sealed for bytes::BytesMut {}
+    impl Sealed for super::Pen<'_> {}
+}
+
+impl Out for BytesMut {
+    #[inline]
+    fn octets(&mut self, octets: &[u8]) {
+        self.extend_from_slice(octets);
+    }
+}
+
+/// A buffer with room made ahead. A response is hundreds of small words, and each costs a copy this way and no look at
+/// the buffer's capacity.
+#[derive(Debug)]
+pub struct Pen<'o> {
+    out: &'o mut BytesMut,
+    /// Where what has been written ends; what is behind it is room.
+    at: usize,
+}
+
+/// Octets of room that are made at a time: about one response.
+const ROOM: usize = 1024;
+
+impl<'o> Pen<'o> {
+    /// Goes on at the end of that buffer, which has all that was written when this is dropped.
+    pub fn new(out: &'o mut BytesMut) -> Self {
+        let at = out.len();
+        Self { out, at }
+    }
+
+    #[cold]
+    fn make_room_and_write(&mut self, octets: &[u8]) {
+        self.out.truncate(self.at);
+        self.out.extend_from_slice(octets);
+        self.at = self.out.len();
+        self.out.resize(self.at.saturating_add(ROOM), 0);
+    }
+}
+
+impl Out for Pen<'_> {
+    #[inline]
+    fn octets(&mut self, octets: &[u8]) {
+        let room = self.out.get_mut(self.at..).and_then(|room| room.split_at_mut_checked(octets.len()));
+        match room {
+            Some((room, _)) => {
+                room.copy_from_slice(octets);
+                self.at += octets.len();
+            }
+            None => self.make_room_and_write(octets),
+        }
+    }
+
+    #[inline]
+    fn octet(&mut self, octet: u8) {
+        match self.out.get_mut(self.at) {
+            Some(room) => {
+                *room = octet;
+                self.at += 1;
+            }
+            None => self.make_room_and_write(&[octet]),
+        }
+    }
+
+    #[inline]
+    fn quoted(&mut self, octets: &[u8]) {
+        let room = self.out.get_mut(self.at..).and_then(|room| room.split_at_mut_checked(octets.len() + 2));
+        match room {
+            Some(([open, room @ .., close], _)) => {
+                *open = b'"';
+                room.copy_from_slice(octets);
+                *close = b'"';
+                self.at += octets.len() + 2;
+            }
+            _ => {
+                self.octet(b'"');
+                self.octets(octets);
+                self.octet(b'"');
+            }
+        }
+    }
+}
+
+impl Drop for Pen<'_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_pen_writes_what_a_buffer_would(
+            before in prop::collection::vec(any::<u8>(), 0..9),
+            words in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 0..20),
+        ) {
+            let (mut penned, mut plain) = (BytesMut::from(&before[..]), BytesMut::from(&before[..]));
+            let mut pen = Pen::new(&mut penned);
+            words.iter().for_each(|word| {
+                pen.octets(word);
+                plain.octets(word);
+                pen.quoted(word);
+                plain.quoted(word);
+            });
+            drop(pen);
+            prop_assert_eq!(penned, plain);
+        }
+    }
+}
