@@ -242,3 +242,8 @@ pub use codec::{CodecError, ServerCodec};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerBuilder};
 pub use session::{Answer, Event, ServerSession};
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

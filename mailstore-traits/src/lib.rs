@@ -177,3 +177,8 @@ pub use secret::Secret;
 pub use store::{Account, MailStore, Stage, Transferred};
 pub use timestamp::Timestamp;
 pub use uid_set::UidSet;
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "contract"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -252,3 +252,8 @@ pub use session::{
     Answer, Authenticated, Config, Event, LoginFailure, Maildrop, MaildropFull, RawHeader, ServerSession, SessionState,
     Utf8Support,
 };
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

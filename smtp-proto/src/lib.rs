@@ -245,3 +245,8 @@ pub use response::Reply;
 #[cfg(feature = "server")]
 pub use server::{Server, ServerBuilder};
 pub use session::{Answer, Config, Event, Protocol, ServerSession};
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

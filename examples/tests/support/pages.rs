@@ -90,7 +90,7 @@ impl Page {
             let file = below.with_extension("rs");
             found.extend(file.exists().then(|| read(&file)));
         }
-        walk(&below, &mut |file| found.push(read(file)));
+        walk(&below, "rs", &mut |file| found.push(read(file)));
         found
     }
 
@@ -124,7 +124,7 @@ impl Page {
         if name.ends_with(".txt") {
             let folder = self.path("tests/transcripts");
             let mut found = false;
-            walk_all(&folder, &mut |file| {
+            walk(&folder, "txt", &mut |file| {
                 let file = file.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned();
                 let (before, after) = name.split_once('*').unwrap_or((name, ""));
                 found |=
@@ -164,18 +164,16 @@ fn is_tested(source: &str) -> bool {
     source.lines().any(|line| is_attribute(line.trim_start()) || line.contains("contract_tests!("))
 }
 
-fn walk(folder: &Path, found: &mut dyn FnMut(&Path)) {
-    walk_all(folder, &mut |file| {
-        if file.extension().is_some_and(|extension| extension == "rs") {
-            found(file);
-        }
-    });
-}
-
-fn walk_all(folder: &Path, found: &mut dyn FnMut(&Path)) {
+/// Every file with that ending below a folder, but for what is built or hidden.
+pub(crate) fn walk(folder: &Path, ending: &str, found: &mut dyn FnMut(&Path)) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries {
         let path = entry.unwrap().path();
-        if path.is_dir() { walk_all(&path, found) } else { found(&path) }
+        let name = path.file_name().unwrap().to_str().unwrap_or_default();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            walk(&path, ending, found);
+        } else if path.extension().is_some_and(|extension| extension == ending) {
+            found(&path);
+        }
     }
 }

@@ -157,3 +157,8 @@ pub use field::Field;
 pub use limits::{Limits, MAX_DEPTH};
 pub use parameter::{ParameterValue, Parameters};
 pub use part::{Part, PartKind};
+
+/// The README's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
