@@ -46,7 +46,7 @@ pub(crate) fn print(
         }
         None => match accounts.list()?.as_slice() {
             [] => say!("  There is no account; make one with `account add NAME`."),
-            [one] => say!("  user name   {}", one.name),
+            [one] => say!("  user name   {}   (a lost password: `account passwd` sets a new one)", one.name),
             [one, more @ ..] => say!("  user name   {}, or one of {} others: `account list`", one.name, more.len()),
         },
     }
