@@ -142,8 +142,8 @@
 //! cargo run --release -p pillarbox-mail-server
 //! ```
 //!
-//! **Under a fuzzer**, from the repository, too. The target plays whole conversations with random answers of the host and
-//! asserts that the way the octets are cut changes nothing; a host puts its own decisions in their place.
+//! **Under a fuzzer**, from the repository, too. The target plays whole conversations and asserts that the way the octets
+//! are cut changes nothing; a host puts its own decisions in the place of the target's answers.
 //!
 //! ```sh
 //! cargo +nightly fuzz run smtp_session

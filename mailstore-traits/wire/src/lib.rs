@@ -59,8 +59,8 @@
 //! cargo run --release -p pillarbox-mail-server
 //! ```
 //!
-//! **Under a fuzzer**, from the repository, too. Each target asserts a property: agreement with a reference that is twenty
-//! lines long, no octet held above a ceiling, nothing let in without the host.
+//! **Under a fuzzer**, from the repository, too. Each target asserts a property: the same lines and messages however
+//! the octets are cut, no octet held above a ceiling, nothing let in without the host.
 //!
 //! ```sh
 //! cargo +nightly fuzz run wire_dot
