@@ -385,8 +385,14 @@ impl SectionText {
 /// A space, and names in parentheses: at the most so many (attack row M7).
 fn field_names(input: &[u8], dialect: Dialect, most: usize) -> Parsed<'_, FieldNames> {
     let (mut input, _) = (space, open).parse(input)?;
-    // Nearly always they are atoms, and end with the list.
-    let mut joined = String::with_capacity(memchr::memchr(b')', input).unwrap_or_default().saturating_add(1));
+    // Nearly always they are atoms with one space between them, as they are kept.
+    let end = memchr::memchr(b')', input).unwrap_or_default();
+    if let Some((joined, [b')', rest @ ..])) = input.split_at_checked(end)
+        && let Some(names) = FieldNames::of_atoms(joined, most)
+    {
+        return Ok((rest, names));
+    }
+    let mut joined = String::new();
     for _ in 0..most {
         let (rest, name) = named("the name of a header field", |input| astring(input, dialect)).parse(input)?;
         if push_field_name(&mut joined, &name).is_none() {

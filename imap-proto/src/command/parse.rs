@@ -81,9 +81,8 @@ impl AppendHead {
 
 /// The tag, the verb, and what stands behind it.
 fn begin(frame: &[u8]) -> Result<(Tag, &[u8], &[u8]), CommandError> {
-    let (tag, rest) = Class::TAG.split(frame);
-    let tag = Tag::from_octets(tag).filter(|_| matches!(rest, [] | [b' ', ..]));
-    let tag = tag.ok_or(CommandError::new(None, CommandErrorKind::NoTag))?;
+    let tag = Tag::split(frame).filter(|(_, rest)| matches!(rest, [] | [b' ', ..]));
+    let (tag, rest) = tag.ok_or(CommandError::new(None, CommandErrorKind::NoTag))?;
     match rest {
         [b' ', rest @ ..] => match Class::ATOM.split(rest) {
             ([], _) => Err(CommandError::new(Some(tag), CommandErrorKind::NoCommand)),

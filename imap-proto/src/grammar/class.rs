@@ -22,22 +22,33 @@ impl Class {
     /// ftext, what a field's name is made of (RFC 5322 §3.6.8): printable ASCII but the colon.
     pub(crate) const FIELD_NAME: Self = Self(128);
 
+    /// What is in both.
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether it has that octet.
     #[inline]
     pub(crate) const fn has(self, octet: u8) -> bool {
-        classes_of(octet) & self.0 != 0
+        classes_of(octet) & self.0 == self.0
     }
 
     /// Whether it has all of them. Words are short: that nothing branches in between is worth more than to stop early.
     #[inline]
     pub(crate) fn has_all(self, octets: &[u8]) -> bool {
-        octets.iter().fold(self.0, |all, &octet| all & classes_of(octet)) != 0
+        octets.iter().fold(self.0, |all, &octet| all & classes_of(octet)) == self.0
     }
 
     /// How many octets at the front it has.
     #[inline]
     pub(crate) fn span(self, octets: &[u8]) -> usize {
-        octets.iter().position(|&octet| !self.has(octet)).unwrap_or(octets.len())
+        let mut length = 0;
+        while let Some(&octet) = octets.get(length)
+            && self.has(octet)
+        {
+            length += 1;
+        }
+        length
     }
 
     /// The octets at the front that it has, and the rest.

@@ -18,6 +18,18 @@ impl FieldNames {
         Self::joined(joined)
     }
 
+    /// At the most so many names that are atoms, with one space between them. `None` if they are something else.
+    pub(crate) fn of_atoms(joined: &[u8], most: usize) -> Option<Self> {
+        let mut count = 0;
+        for name in joined.split(|&octet| octet == b' ') {
+            if name.is_empty() || !Class::ASTRING.and(Class::FIELD_NAME).has_all(name) {
+                return None;
+            }
+            count += 1;
+        }
+        (count <= most).then_some(Self(std::str::from_utf8(joined).ok()?.into()))
+    }
+
     /// Names with one space after each of them.
     pub(crate) fn joined(mut joined: String) -> Option<Self> {
         joined.pop().map(|_| Self(joined.into()))

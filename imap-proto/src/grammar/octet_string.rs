@@ -28,6 +28,7 @@ impl OctetString {
 }
 
 /// At most 22 octets without an allocation.
+#[inline]
 fn short(octets: &[u8]) -> Option<Repr> {
     let mut slots = [0; SHORT];
     slots.get_mut(..octets.len())?.copy_from_slice(octets);
@@ -35,6 +36,7 @@ fn short(octets: &[u8]) -> Option<Repr> {
 }
 
 impl From<&[u8]> for OctetString {
+    #[inline]
     fn from(octets: &[u8]) -> Self {
         Self(short(octets).unwrap_or_else(|| Repr::Long(octets.into())))
     }

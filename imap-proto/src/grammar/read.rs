@@ -4,14 +4,9 @@ use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use mailstore_traits::{Flag, Flags, Keyword, SystemFlag, Timestamp};
-use nom::branch::alt;
-use nom::bytes::complete::{take, take_while_m_n};
-use nom::character::complete::char as one;
-use nom::combinator::map_opt;
-use nom::sequence::{delimited, terminated};
 use nom::{IResult, Parser};
 
-use super::{Class, Date, Dialect, Mailbox, MessageSet, SeqBound, SequenceSet, month_of};
+use super::{Class, Date, Dialect, Mailbox, MessageSet, OctetString, SeqBound, SequenceSet, month_of};
 use crate::command::CommandErrorKind;
 
 /// What a parser gives.
@@ -170,11 +165,10 @@ fn text(octets: &[u8]) -> Option<&str> {
 
 /// `quoted`: seven bits, or UTF-8 in its dialect; CR, LF and NUL never.
 pub(crate) fn quoted(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>> {
-    let [b'"', rest @ ..] = input else { return expected("a quote") };
-    // Nearly every string is plain to its end.
-    if let (plain, [b'"', rest @ ..]) = Class::QUOTED.split(rest) {
+    if let Some((rest, plain)) = plain_quoted(input) {
         return Ok((rest, Cow::Borrowed(plain)));
     }
+    let [b'"', rest @ ..] = input else { return expected("a quote") };
     let Some(end) = memchr::memchr2(b'"', b'\\', rest) else { return expected("a closing quote") };
     let (inside, rest) = rest.split_at(end);
     let (rest, inside) = match rest {
@@ -188,6 +182,16 @@ pub(crate) fn quoted(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>
         return expected(if dialect.utf8 { "UTF-8 between quotes" } else { "seven-bit text between quotes" });
     }
     Ok((rest, inside))
+}
+
+/// What nearly every `quoted` is: plain to its end.
+#[inline]
+fn plain_quoted(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [b'"', rest @ ..] = input else { return None };
+    match Class::QUOTED.split(rest) {
+        (plain, [b'"', rest @ ..]) => Some((rest, plain)),
+        _ => None,
+    }
 }
 
 /// What is left of a quoted string from its first backslash on.
@@ -241,6 +245,24 @@ pub(crate) fn string(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>
     match input {
         [b'"', ..] => quoted(input, dialect),
         _ => literal(input).map(|(rest, octets)| (rest, Cow::Borrowed(octets))),
+    }
+}
+
+/// `string`, to be kept.
+#[inline]
+pub(crate) fn octet_string(input: &[u8], dialect: Dialect) -> Parsed<'_, OctetString> {
+    match plain_quoted(input) {
+        Some((rest, plain)) => Ok((rest, plain.into())),
+        None => string(input, dialect).map(|(rest, octets)| (rest, OctetString::from(&*octets))),
+    }
+}
+
+/// `nstring`, to be kept.
+#[inline]
+pub(crate) fn octet_nstring(input: &[u8], dialect: Dialect) -> Parsed<'_, Option<OctetString>> {
+    match input {
+        [b'N' | b'n', b'I' | b'i', b'L' | b'l', rest @ ..] => Ok((rest, None)),
+        _ => octet_string(input, dialect).map(|(rest, octets)| (rest, Some(octets))),
     }
 }
 
@@ -376,27 +398,26 @@ pub(crate) fn flag_list(input: &[u8], most: usize) -> Parsed<'_, Flags> {
     }
 }
 
-fn digits<'a>(least: usize, most: usize) -> impl FnMut(&'a [u8]) -> Parsed<'a, u64> {
-    move |input| map_opt(take_while_m_n(least, most, |octet: u8| octet.is_ascii_digit()), number_of).parse(input)
-}
-
-fn day_month_year<'a>(mut day: impl FnMut(&'a [u8]) -> Parsed<'a, u64>) -> impl FnMut(&'a [u8]) -> Parsed<'a, Date> {
-    move |input| {
-        let (input, day) = terminated(&mut day, one('-')).parse(input)?;
-        let (input, month) = terminated(map_opt(take(3usize), month_of), one('-')).parse(input)?;
-        let (input, year) = digits(4, 4)(input)?;
-        let date = u16::try_from(year).ok().zip(u8::try_from(day).ok());
-        match date.and_then(|(year, day)| Date::new(year, month, day)) {
-            Some(date) => Ok((input, date)),
-            None => expected("a day of the calendar"),
-        }
-    }
-}
-
 /// `date`, quoted or not.
 pub(crate) fn date(input: &[u8]) -> Parsed<'_, Date> {
-    let bare = || day_month_year(digits(1, 2));
-    named("a date such as 1-Feb-1994", alt((delimited(one('"'), bare(), one('"')), bare()))).parse(input)
+    const A_DATE: &str = "a date such as 1-Feb-1994";
+    let (is_quoted, text) = match input {
+        [b'"', rest @ ..] => (true, rest),
+        _ => (false, input),
+    };
+    let (day, rest) = Class::DIGIT.split(text);
+    let ([b'-', m1, m2, m3, b'-', rest @ ..], 1..=2) = (rest, day.len()) else { return expected(A_DATE) };
+    let (year, rest) = Class::DIGIT.split(rest);
+    let number = |digits| number_of(digits).and_then(|number| u16::try_from(number).ok());
+    let day = number(day).and_then(|day| u8::try_from(day).ok());
+    let date = match (day, month_of(&[*m1, *m2, *m3]), number(year).filter(|_| year.len() == 4)) {
+        (Some(day), Some(month), Some(year)) => Date::new(year, month, day),
+        _ => None,
+    };
+    match (date, is_quoted, rest) {
+        (Some(date), true, [b'"', rest @ ..]) | (Some(date), false, rest) => Ok((rest, date)),
+        _ => expected(A_DATE),
+    }
 }
 
 /// `date-time` between its quotes. A leap second is the second before it.

@@ -23,6 +23,12 @@ impl Tag {
         is_tag.then(|| Self(tag.into()))
     }
 
+    /// The tag at the front, and the rest.
+    pub(crate) fn split(octets: &[u8]) -> Option<(Self, &[u8])> {
+        let (tag, rest) = Class::TAG.split(octets);
+        (1..=Self::MAX_OCTETS).contains(&tag.len()).then(|| (Self(tag.into()), rest))
+    }
+
     /// As it was written.
     pub fn as_str(&self) -> &str {
         // It is ASCII.

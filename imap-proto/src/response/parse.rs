@@ -14,9 +14,9 @@ use super::{Code, ResponseLimits, Status, StatusKind, Text};
 use crate::command::{CommandErrorKind, IdField, StatusItem};
 use crate::grammar::read::{
     Fault, Parsed, Upper, astring, atom, boxed, close, expected, flag, mailbox, named, nstring, number64, nz_number,
-    open, quoted, sequence_set, some, space, string, word, wrong,
+    octet_string, open, quoted, sequence_set, some, space, string, word, wrong,
 };
-use crate::grammar::{Class, Dialect, OctetString, SeqBound, SequenceSet, Tag};
+use crate::grammar::{Class, Dialect, SeqBound, SequenceSet, Tag};
 use crate::stack::Stack;
 
 /// Why octets are no response.
@@ -469,9 +469,9 @@ pub(super) fn value<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Value>
                 }
             }
             [b'"' | b'{', ..] => {
-                let (rest, text) = string(input, with.dialect)?;
+                let (rest, text) = octet_string(input, with.dialect)?;
                 input = rest;
-                values.push(Value::Text(OctetString::from(&*text)));
+                values.push(Value::Text(text));
             }
             _ => {
                 let (rest, word) = some(Class::ASTRING, "a value")(input)?;
@@ -490,7 +490,7 @@ pub(super) fn value<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Value>
             && let Some(begin) = begins.pop()
         {
             input = rest;
-            let list = values.drain(begin.min(values.len())..).collect();
+            let list = values.split_off(begin.min(values.len()));
             values.push(Value::List(list));
         }
         input = match input {

@@ -10,10 +10,11 @@ use nom::sequence::{delimited, preceded, terminated};
 use super::data::{Envelope, EnvelopeAddress, FetchItem, Rfc822};
 use super::parse::{Context, each_word, value};
 use crate::command::{CommandErrorKind, Section, read_part, read_section};
+use crate::grammar::Class;
 use crate::grammar::read::{
-    Parsed, Upper, close, date_time, expected, flag, literal8, nstring, number64, nz_number, open, space, word, wrong,
+    Parsed, Upper, close, date_time, expected, flag, literal8, nstring, number64, nz_number, octet_nstring, open,
+    space, word, wrong,
 };
-use crate::grammar::{Class, OctetString};
 
 /// One item of a message's answer.
 pub(super) fn fetch_item<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, FetchItem> {
@@ -88,9 +89,7 @@ fn origin(input: &[u8]) -> Parsed<'_, u64> {
 }
 
 fn envelope<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Envelope> {
-    let text = |input: &'a [u8]| {
-        nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| OctetString::from(&*text))))
-    };
+    let text = |input: &'a [u8]| octet_nstring(input, with.dialect);
     let list = |input: &'a [u8]| preceded(space, |input| address_list(input, with)).parse(input);
     let (input, ()) = open(input)?;
     let (input, date) = text(input)?;
@@ -111,9 +110,7 @@ fn address_list<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<Envelo
     if let Ok((rest, ())) = word("NIL")(input) {
         return Ok((rest, Vec::new()));
     }
-    let text = |input: &'a [u8]| {
-        nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| OctetString::from(&*text))))
-    };
+    let text = |input: &'a [u8]| octet_nstring(input, with.dialect);
     let (mut input, ()) = open(input)?;
     // Nearly always there is one.
     let mut addresses = Vec::with_capacity(1);

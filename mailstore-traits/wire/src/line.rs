@@ -79,7 +79,10 @@ impl LineReader {
         // The last octet that was scanned may be the CR of an LF that has just come.
         let from = self.scanned.saturating_sub(1);
         let unscanned = input.get(from..)?;
-        memchr::memmem::find(unscanned, b"\r\n").map(|at| from + at + 2)
+        // Nearly always the first LF is the one: to look for two octets costs more than most lines have.
+        memchr::memchr_iter(b'\n', unscanned)
+            .find(|at| at.checked_sub(1).and_then(|before| unscanned.get(before)) == Some(&b'\r'))
+            .map(|at| from + at + 1)
     }
 }
 
