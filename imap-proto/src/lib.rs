@@ -21,10 +21,10 @@
 //! Each stands on the one below and can be used without the ones above.
 //!
 //! ```text
-//!   server      Server::builder(..).build(store)          sockets, TLS, a MailStore       feature `server`
-//!   codec       ServerCodec: Decoder + Encoder            tokio-util                      feature `codec`
-//!   session     ServerSession: events out, answers in     no I/O, no clock, no storage
-//!   grammar     Command, Response, Listing, View          pure functions, both directions
+//!   server     Server::builder(..).build(store)        sockets, TLS, a MailStore
+//!   codec      ServerCodec: Decoder + Encoder          tokio-util
+//!   session    ServerSession: events out, answers in   no I/O, no clock, no storage
+//!   grammar    Command, Response, Listing, View        pure functions, both directions
 //! ```
 //!
 //! | Room | What is in it |
@@ -169,32 +169,32 @@
 //!
 //! # RFCs
 //!
-//! `there` is the module's own tests, `file::name` a test of `tests/file.rs`, and a `.txt` a conversation in
-//! `tests/transcripts`, which is played whole, octet by octet, and fully pipelined.
+//! `there` is the module's own tests, `file::name…` a test of `tests/file.rs` by the beginning of its name, and a `.txt` a
+//! conversation in `tests/transcripts`, which is played whole, octet by octet, and fully pipelined.
 //!
 //! | RFC | Section | What | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
 //! | 9051, 3501 | §2.2, §4, §9 | tags, literals, strings, the whole grammar | [`grammar`], [`frame`], [`command`] | there, `tests/command_known.rs`, `tests/command_roundtrip.rs` |
 //! | 9051, 3501 | §7 | responses, status, codes | [`response`] | there, `tests/response_roundtrip.rs` |
 //! | 9051 | §3, §6.1, §6.2 | states, CAPABILITY, LOGIN, AUTHENTICATE, LOGOUT | [`session`] | `session/login.txt`, `session/authenticate.txt`, `session/select-states.txt`, `tests/attacks.rs` |
-//! | 9051 | §6.2.1 | STARTTLS | [`session`] | `session/rfc9051-starttls.txt`, `attacks::sec_t1_nothing_behind_starttls_is_read_before_the_handshake` |
+//! | 9051 | §6.2.1 | STARTTLS | [`session`] | `session/rfc9051-starttls.txt`, `attacks::sec_t1_nothing_behind_starttls…` |
 //! | 9051 | §8 | the sample session | `server` | `server/rfc9051-section-8.txt` |
-//! | 9051 | §2.3.1, §5.2, §7.5.1 | numbers, UIDs, what is told when | [`view`] | there, `view_model::whatever_happens_a_client_believes_what_is_true`, `many_clients::each_client_believes_what_is_true_whatever_the_others_do` |
-//! | 9051 | §6.3.1 to §6.3.3 | ENABLE, SELECT, EXAMINE | [`session`], `server::select` | `session/enable.txt`, `server::select_tells_what_the_mailbox_is_and_examine_changes_nothing` |
-//! | 9051 | §6.3.4 to §6.3.8 | CREATE, DELETE, RENAME, subscriptions | `server::mailboxes` | `server/mailboxes.txt`, `server::mailboxes_are_made_listed_renamed_and_deleted`, `server::a_renamed_inbox_is_empty_and_its_messages_are_elsewhere` |
-//! | 9051, 5258, 3348, 6154, 5819 | §6.3.9 | LIST, LIST-EXTENDED, CHILDREN, SPECIAL-USE, LIST-STATUS; LSUB | [`list`], `server::mailboxes` | there, `server::mailboxes_are_made_listed_renamed_and_deleted` |
+//! | 9051 | §2.3.1, §5.2, §7.5.1 | numbers, UIDs, what is told when | [`view`] | there, `view_model::whatever_happens_a_client…`, `many_clients::each_client_believes_what…` |
+//! | 9051 | §6.3.1 to §6.3.3 | ENABLE, SELECT, EXAMINE | [`session`], `server::select` | `session/enable.txt`, `server::select_tells_what_the_mailbox…` |
+//! | 9051 | §6.3.4 to §6.3.8 | CREATE, DELETE, RENAME, subscriptions | `server::mailboxes` | `server/mailboxes.txt`, `server::mailboxes_are_made_listed…`, `server::a_renamed_inbox_is_empty_and…` |
+//! | 9051, 5258, 3348, 6154, 5819 | §6.3.9 | LIST, LIST-EXTENDED, CHILDREN, SPECIAL-USE, LIST-STATUS; LSUB | [`list`], `server::mailboxes` | there, `server::mailboxes_are_made_listed…` |
 //! | 9051, 2342 | §6.3.10 | NAMESPACE | `server::mailboxes` | `server/mailboxes.txt` |
 //! | 9051, 8438 | §6.3.11 | STATUS, with SIZE and DELETED | `server::mailboxes` | `server/rev2.txt`, `server/mailboxes.txt` |
-//! | 9051, 4315 | §6.3.12 | APPEND, APPENDUID, COPYUID, UID EXPUNGE | `server::append`, `server::transfer` | `server/append-and-copy.txt`, `server/append-limits.txt`, `server::messages_are_appended_copied_and_moved` |
-//! | 2177 | §3 | IDLE | [`session`], `server::idle` | `session/idle.txt`, `server/two-clients-idle.txt`, `server::an_idling_client_hears_at_once_and_done_may_have_commands_behind_it` |
+//! | 9051, 4315 | §6.3.12 | APPEND, APPENDUID, COPYUID, UID EXPUNGE | `server::append`, `server::transfer` | `server/append-and-copy.txt`, `server/append-limits.txt`, `server::messages_are_appended_copied…` |
+//! | 2177 | §3 | IDLE | [`session`], `server::idle` | `session/idle.txt`, `server/two-clients-idle.txt`, `server::an_idling_client_hears_at_once…` |
 //! | 9051, 3691 | §6.4.1 to §6.4.3 | CLOSE, UNSELECT, EXPUNGE | `server::select`, `server::transfer` | `server/close-and-expunge.txt`, `server/two-clients-expunge.txt` |
 //! | 9051, 4731, 5182 | §6.4.4 | SEARCH, ESEARCH, `$` | `server::search` | `server/search.txt`, `tests/search_keys.rs`, `tests/search_memory.rs` |
 //! | 9051 | §6.4.5, §7.5.2 | FETCH: ENVELOPE, BODYSTRUCTURE, sections, partials | [`fetch`], `server::fetch` | there, `server/fetch-shapes.txt`, `tests/fetch_known.rs`, `tests/fetch_sections.rs` |
-//! | 3516 | §4 | BINARY, BINARY.SIZE | `server::fetch` | `fetch_sections::transfer_encodings_are_undone_and_counted`, `fetch_known::what_has_to_be_decoded_first_and_is_long_comes_whole` |
-//! | 9051, 6851 | §6.4.6 to §6.4.8 | STORE, COPY, MOVE | `server::store`, `server::transfer` | `server::messages_are_appended_copied_and_moved`, `many_clients::each_client_believes_what_is_true_whatever_the_others_do` |
+//! | 3516 | §4 | BINARY, BINARY.SIZE | `server::fetch` | `fetch_sections::transfer_encodings_are…`, `fetch_known::what_has_to_be_decoded…` |
+//! | 9051, 6851 | §6.4.6 to §6.4.8 | STORE, COPY, MOVE | `server::store`, `server::transfer` | `server::messages_are_appended_copied…`, `many_clients::each_client_believes_what…` |
 //! | 7162 | §3.1 | CONDSTORE | [`view`], `server::store` | there, `server/condstore.txt`, `tests/condstore.rs` |
 //! | 3501 | §5.1.3 | modified UTF-7 | [`grammar::utf7`] | there |
-//! | 7888 | §4, §5 | LITERAL+ | [`frame`], [`session`] | there, `session/login-literal.txt`, `attacks::sec_m6_what_comes_unasked_behind_a_refusal_is_never_a_command` |
+//! | 7888 | §4, §5 | LITERAL+ | [`frame`], [`session`] | there, `session/login-literal.txt`, `attacks::sec_m6_what_comes_unasked…` |
 //! | 4959 | §3 | SASL-IR | [`session`] | `session/authenticate.txt` |
 //! | 2971 | §3 | ID | [`session`] | `session/id.txt` |
 //! | 5161 | §3 | ENABLE | [`session`] | `session/enable.txt` |

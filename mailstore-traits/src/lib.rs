@@ -5,11 +5,11 @@
 //! `pillarbox-smtp-proto`, `pillarbox-pop3-proto` and `pillarbox-imap-proto` do the rest.
 //!
 //! ```text
-//!   the servers of smtp-proto, imap-proto and pop3-proto      sequence numbers, tags, replies, sessions
+//!   the servers of SMTP, IMAP and POP3      sequence numbers, tags, replies, sessions
 //!         │                   │                  │
 //!         │ where to?         │ who is it?       │ deliver, open
 //!         ▼                   ▼                  ▼
-//!     Directory         Authenticator        MailStore ──► Account      this crate: traits and plain data
+//!     Directory         Authenticator        MailStore ──► Account      this crate
 //!         │                   │                  │             │
 //!         ▼                   ▼                  ▼             ▼
 //!   your addresses       your users        your mail: a database, a folder, a service
@@ -99,24 +99,24 @@
 //!
 //! # RFCs
 //!
-//! `there` is the module's own tests, and `contract::…` a row of the contract kit, which runs on the memory store here and
-//! on yours where you call it.
+//! `there` is the module's own tests, and `contract::…` a row of the contract kit by the beginning of its name; it runs on
+//! the memory store here, and on yours where you call it.
 //!
 //! | RFC | Section | What | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
-//! | 9051 | §2.3.1.1 | UIDs and UIDVALIDITY | [`Uid`], [`UidValidity`] | there, `contract::uids::uids_rise`, `contract::uids::a_uid_is_never_used_again`, `contract::mailboxes::a_name_used_again_has_a_larger_uid_validity` |
-//! | 9051 | §2.3.2, §2.3.3 | flags, keywords, internal date | [`Flag`], [`Timestamp`] | there, `contract::uids::what_is_said_of_a_message_is_kept`, `contract::flags::flags_are_added_removed_and_replaced` |
-//! | 9051 | §5.1 | names of mailboxes, INBOX | [`MailboxName`] | there, `contract::mailboxes::inbox_is_always_there`, `contract::mailboxes::names_are_kept_to_the_octet` |
-//! | 9051 | §6.3.4 to §6.3.7 | create, delete, rename, subscribe | [`Account`] | `contract::mailboxes::children_outlive_their_parent`, `contract::mailboxes::a_rename_keeps_all_but_the_name`, `contract::mailboxes::a_subscription_outlives_its_mailbox` |
-//! | 9051, 8438 | §6.3.11 | STATUS, with SIZE | [`MailboxStatus`] | `contract::mailboxes::status_says_what_the_snapshot_says` |
-//! | 9051, 6851 | §6.4.3, §6.4.7, §6.4.8 | expunge, copy, move | [`Account`], [`Transferred`] | `contract::transfer::a_copy_is_the_same_message`, `contract::transfer::a_move_is_one_step`, `contract::transfer::an_expunge_tells_exactly_what_went` |
-//! | 7162 | §3.1 | modification sequences, conditional changes | [`ModSeq`], [`Changes`] | there, `contract::flags::unchanged_since_fails_for_the_changed_only`, `contract::changes::modification_sequences_survive_a_restart` |
-//! | 6154 | §2 | special use | [`SpecialUse`] | `contract::mailboxes::a_special_use_is_kept` |
-//! | 8474 | §4, §5 | identifiers of mailboxes and messages | `id` | there, `contract::transfer::a_copy_is_the_same_message` |
-//! | 8508 | §3 | a message in the place of another | [`Placement`] | `contract::uids::a_replacement_is_one_change` |
-//! | 9208 | §3.1 | quota roots | [`QuotaRoot`] | `contract::delivery::quota_counts_what_is_there`, `contract::delivery::over_quota_changes_nothing` |
-//! | 1939 | §7, §8 | unique-ids, the maildrop held alone | [`MaildropLease`] | `contract::delivery::unique_ids_are_stable_and_printable`, `contract::delivery::a_maildrop_is_lent_once` |
-//! | 5321, 2033 | 5321 §4.2.5; 2033 §4.2 | who has a message when all is said | [`MailStore`], [`Mode`] | `contract::delivery::each_recipient_or_all_of_them` |
+//! | 9051 | §2.3.1.1 | UIDs and UIDVALIDITY | [`Uid`], [`UidValidity`] | there, `contract::uids::uids_rise`, `contract::uids::a_uid_is_never_used…`, `contract::mailboxes::a_name_used_again…` |
+//! | 9051 | §2.3.2, §2.3.3 | flags, keywords, internal date | [`Flag`], [`Timestamp`] | there, `contract::uids::what_is_said_of_a…`, `contract::flags::flags_are_added…` |
+//! | 9051 | §5.1 | names of mailboxes, INBOX | [`MailboxName`] | there, `contract::mailboxes::inbox_is_always…`, `contract::mailboxes::names_are_kept_to…` |
+//! | 9051 | §6.3.4 to §6.3.7 | create, delete, rename, subscribe | [`Account`] | `contract::mailboxes::children_outlive…`, `contract::mailboxes::a_rename_keeps_all…`, `contract::mailboxes::a_subscription…` |
+//! | 9051, 8438 | §6.3.11 | STATUS, with SIZE | [`MailboxStatus`] | `contract::mailboxes::status_says_what…` |
+//! | 9051, 6851 | §6.4.3, §6.4.7, §6.4.8 | expunge, copy, move | [`Account`], [`Transferred`] | `contract::transfer::a_copy_is_the_same…`, `contract::transfer::a_move_is_one_step`, `contract::transfer::an_expunge_tells…` |
+//! | 7162 | §3.1 | modification sequences, conditional changes | [`ModSeq`], [`Changes`] | there, `contract::flags::unchanged_since_fails…`, `contract::changes::modification_sequences…` |
+//! | 6154 | §2 | special use | [`SpecialUse`] | `contract::mailboxes::a_special_use_is…` |
+//! | 8474 | §4, §5 | identifiers of mailboxes and messages | `id` | there, `contract::transfer::a_copy_is_the_same…` |
+//! | 8508 | §3 | a message in the place of another | [`Placement`] | `contract::uids::a_replacement_is_one…` |
+//! | 9208 | §3.1 | quota roots | [`QuotaRoot`] | `contract::delivery::quota_counts_what…`, `contract::delivery::over_quota_changes…` |
+//! | 1939 | §7, §8 | unique-ids, the maildrop held alone | [`MaildropLease`] | `contract::delivery::unique_ids_are…`, `contract::delivery::a_maildrop_is_lent…` |
+//! | 5321, 2033 | 5321 §4.2.5; 2033 §4.2 | who has a message when all is said | [`MailStore`], [`Mode`] | `contract::delivery::each_recipient_or…` |
 //!
 //! # Names
 //!

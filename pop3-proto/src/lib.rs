@@ -18,10 +18,10 @@
 //! Each stands on the one below and can be used without the ones above.
 //!
 //! ```text
-//!   server      Server::builder(..).build(store)          sockets, TLS, a MailStore       feature `server`
-//!   codec       ServerCodec: Decoder + Encoder            tokio-util                      feature `codec`
-//!   session     ServerSession: events out, answers in     no I/O, no clock, no storage
-//!   grammar     Command, Response, Capability, listings   pure functions, both directions
+//!   server     Server::builder(..).build(store)          sockets, TLS, a MailStore
+//!   codec      ServerCodec: Decoder + Encoder            tokio-util
+//!   session    ServerSession: events out, answers in     no I/O, no clock, no storage
+//!   grammar    Command, Response, Capability, listings   pure functions, both directions
 //! ```
 //!
 //! # Three ways to use it
@@ -180,29 +180,29 @@
 //!
 //! # RFCs
 //!
-//! `there` is the module's own tests, `file::name` a test of `tests/file.rs`, and a `.txt` a conversation in
-//! `tests/transcripts`, which is played whole, octet by octet, and fully pipelined.
+//! `there` is the module's own tests, `file::name…` a test of `tests/file.rs` by the beginning of its name, and a `.txt` a
+//! conversation in `tests/transcripts`, which is played whole, octet by octet, and fully pipelined.
 //!
 //! | RFC | Section | What | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
 //! | 1939 | §3 | responses, multi-line, dot-stuffing | [`response`], `session::message` | there, `tests/properties.rs` |
-//! | 1939 | §3 | inactivity timer, closing in silence | [`session`] | `limits::sec_c1_three_clocks_run`, `server::a_silent_client_is_closed_in_silence_after_ten_minutes` |
-//! | 1939 | §4, §5, §6 | the states, STAT LIST RETR DELE NOOP RSET QUIT | [`command`], [`session`] | there, `rfc1939-section-5.txt`, `rfc1939-section-10.txt`, `marks.txt`, `quit-fails.txt`, `maildrop::sec_p7_only_quit_removes_messages` |
+//! | 1939 | §3 | inactivity timer, closing in silence | [`session`] | `limits::sec_c1_three_clocks_run`, `server::a_silent_client_is_closed_in…` |
+//! | 1939 | §4, §5, §6 | the states, STAT LIST RETR DELE NOOP RSET QUIT | [`command`], [`session`] | there, `rfc1939-section-5.txt`, `rfc1939-section-10.txt`, `marks.txt`, `quit-fails.txt`, `maildrop::sec_p7_only_quit_removes…` |
 //! | 1939 | §7 | TOP, UIDL, USER, PASS | [`command`], [`session`] | there, `rfc1939-section-7.txt`, `top-edges.txt`, `user-and-pass.txt` |
-//! | 1939 | §7 | APOP, off unless a host asks for it | [`command`], `session::timestamp` | there, `rfc1939-apop.txt`, `login::sec_a14_apop_is_there_when_the_host_asks_for_it_and_each_greeting_has_another_timestamp` |
-//! | 1939 | §8 | the maildrop held alone | `server::maildrop` | `server::sec_p6_one_session_has_the_maildrop_and_another_gets_it_when_that_is_gone` |
-//! | 1939 | §11 | sizes with CRLF line ends | [`response`], `server::maildrop` | `maildrop::a_message_has_the_octets_that_its_listing_says_and_no_others`, `server::what_was_delivered_is_fetched_octet_for_octet_and_removed` |
-//! | 2449 | §3, §4 | grammar, lengths | [`grammar`], [`response`] | there, `limits::a_command_has_255_octets_at_the_most` |
-//! | 2449 | §5, §6 | CAPA; TOP USER SASL RESP-CODES PIPELINING UIDL | `response::capability`, `session::config` | there, `rfc2449-capa.txt`, `server::pipelined_commands_are_answered_in_order` |
-//! | 2449 | §6.5 | LOGIN-DELAY, enforced by account, the same for all or not | [`Config`], `server::login_interval` | there, `rfc2449-login-delay.txt`, `policy::a_login_too_early_is_told_so_and_the_time_is_told_in_capa` |
-//! | 2449 | §6.7 | EXPIRE, the same for all or not; the host's promise | [`Expiry`], `server` | there, `rfc2449-expire-*.txt`, `policy::what_differs_by_account_is_told_exactly_after_the_login` |
-//! | 2449 | §6.9 | IMPLEMENTATION, none unless a host says one, after the login | [`Config`] | `rfc2449-implementation.txt`, `policy::sec_r7_neither_greeting_nor_capa_tell_a_version_before_the_login` |
-//! | 2449 | §8 | `[IN-USE]`, `[LOGIN-DELAY]` | [`ResponseCode`] | there, `rfc2449-in-use.txt`, `policy::a_login_that_finds_the_maildrop_held_costs_no_time` |
+//! | 1939 | §7 | APOP, off unless a host asks for it | [`command`], `session::timestamp` | there, `rfc1939-apop.txt`, `login::sec_a14_apop_is_there_when_the…` |
+//! | 1939 | §8 | the maildrop held alone | `server::maildrop` | `server::sec_p6_one_session_has_the…` |
+//! | 1939 | §11 | sizes with CRLF line ends | [`response`], `server::maildrop` | `maildrop::a_message_has_the_octets_that…`, `server::what_was_delivered_is_fetched…` |
+//! | 2449 | §3, §4 | grammar, lengths | [`grammar`], [`response`] | there, `limits::a_command_has_255_octets_at_the…` |
+//! | 2449 | §5, §6 | CAPA; TOP USER SASL RESP-CODES PIPELINING UIDL | `response::capability`, `session::config` | there, `rfc2449-capa.txt`, `server::pipelined_commands_are_answered…` |
+//! | 2449 | §6.5 | LOGIN-DELAY, enforced by account, the same for all or not | [`Config`], `server::login_interval` | there, `rfc2449-login-delay.txt`, `policy::a_login_too_early_is_told_so…` |
+//! | 2449 | §6.7 | EXPIRE, the same for all or not; the host's promise | [`Expiry`], `server` | there, `rfc2449-expire-*.txt`, `policy::what_differs_by_account_is_told…` |
+//! | 2449 | §6.9 | IMPLEMENTATION, none unless a host says one, after the login | [`Config`] | `rfc2449-implementation.txt`, `policy::sec_r7_neither_greeting_nor…` |
+//! | 2449 | §8 | `[IN-USE]`, `[LOGIN-DELAY]` | [`ResponseCode`] | there, `rfc2449-in-use.txt`, `policy::a_login_that_finds_the_maildrop…` |
 //! | 2595 | §4 | STLS | [`session`] | `rfc2595-stls.txt`, `stls-injection.txt`, `tests/starttls_injection.rs` |
 //! | 3206 | §4 to §6 | `[SYS/TEMP]`, `[SYS/PERM]`, `[AUTH]`, AUTH-RESP-CODE | [`ResponseCode`], `server::error` | there, `unavailable.txt` |
 //! | 5034 | §4 | AUTH with initial response | `command::login`, `session::auth` | there, `rfc5034-*.txt`, `tests/login.rs` |
-//! | 6856 | §2, §5 | UTF8, its `USER`, `[UTF8]` | [`Utf8Support`], `session::utf8` | there, `rfc6856-*.txt`, `policy::a_host_may_keep_a_raw_header_from_clients_that_have_not_said_utf8_and_its_size_is_one` |
-//! | 8314 | §3.2 | TLS from the first octet on | `server` | `server::implicit_tls_comes_before_the_greeting` |
+//! | 6856 | §2, §5 | UTF8, its `USER`, `[UTF8]` | [`Utf8Support`], `session::utf8` | there, `rfc6856-*.txt`, `policy::a_host_may_keep_a_raw_header…` |
+//! | 8314 | §3.2 | TLS from the first octet on | `server` | `server::implicit_tls_comes_before_the…` |
 //!
 //! Not there yet: a client, and LANG (RFC 6856 §3), which is refused and not in CAPA. Nor is the implicit DELE that EXPIRE
 //! 0 permits (RFC 2449 §6.7, "MAY"): nothing but DELE marks a message.

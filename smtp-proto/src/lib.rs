@@ -6,18 +6,18 @@
 //! message into keeping, and it is the server's to lose.
 //!
 //! ```text
-//! S: 220 mail.example.org ESMTP                      MAIL opens a transaction, RCPT adds to it,
-//! C: EHLO client.example.net                         DATA carries it out. RSET and EHLO drop it.
-//! S: 250-mail.example.org
-//! S: 250 PIPELINING                                  LMTP (RFC 2033) is the same between a host's own queue and
-//! C: MAIL FROM:<eve@example.net>                     its mailboxes: LHLO, and at the end one reply for each
-//! S: 250 2.1.0 sender ok                             recipient.
-//! C: RCPT TO:<ada@example.org>
-//! S: 250 2.1.5 recipient ok                          Submission (RFC 6409) is the same from a user's mail
-//! C: DATA                                            program: after a login (AUTH), under TLS.
-//! S: 354 start mail input; end with <CRLF>.<CRLF>
-//! C: Subject: hello
-//! C:
+//! S: 220 mail.example.org ESMTP                     MAIL opens a transaction, RCPT adds to
+//! C: EHLO client.example.net                        it, DATA carries it out. RSET and EHLO
+//! S: 250-mail.example.org                           drop it.
+//! S: 250 PIPELINING
+//! C: MAIL FROM:<eve@example.net>                    LMTP (RFC 2033) is the same between a
+//! S: 250 2.1.0 sender ok                            host's own queue and its mailboxes:
+//! C: RCPT TO:<ada@example.org>                      LHLO, and at the end one reply for each
+//! S: 250 2.1.5 recipient ok                         recipient.
+//! C: DATA
+//! S: 354 start mail input; end with <CRLF>.<CRLF>   Submission (RFC 6409) is the same from
+//! C: Subject: hello                                 a user's mail program: after a login
+//! C:                                                (AUTH), under TLS.
 //! C: Hello, Ada.
 //! C: .
 //! S: 250 2.0.0 message accepted
@@ -184,40 +184,40 @@
 //!
 //! # RFCs
 //!
-//! `there` is the module's own tests, `file::name` a test of `tests/file.rs`, and a `.txt` a conversation in
-//! `tests/transcripts`, which is played whole, octet by octet, and fully pipelined.
+//! `there` is the module's own tests, `file::name…` a test of `tests/file.rs` by the beginning of its name, and a `.txt` a
+//! conversation in `tests/transcripts`, which is played whole, octet by octet, and fully pipelined.
 //!
 //! | RFC | Section | What | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
 //! | 5321 | §2.3.8, §4.1.2, §4.5.2 | lines, the grammar, transparency | [`grammar`], `session::data` | there, `rfc5321-4.5.2-transparency.txt`, `tests/smuggling.rs`, `tests/addresses.rs` |
 //! | 5321 | §3.1, §3.3, §4.1.1, §4.1.4 | the commands and their order | [`command`], [`session`] | there, `rfc5321-d1-typical.txt`, `rfc5321-d2-aborted.txt`, `rfc5321-3.1-refused.txt`, `rfc5321-4.1.4-order.txt`, `tests/conversation.rs` |
-//! | 5321 | §3.5 | VRFY and EXPN | [`command::Vrfy`], [`command::Expn`] | there, `rfc5321-d4-verifying.txt`, `queries.txt`, `logins::sec_a2_a_login_and_vrfy_say_the_same_of_known_and_unknown_users` |
+//! | 5321 | §3.5 | VRFY and EXPN | [`command::Vrfy`], [`command::Expn`] | there, `rfc5321-d4-verifying.txt`, `queries.txt`, `logins::sec_a2_a_login_and_vrfy_say_the…` |
 //! | 5321 | §4.1.3 | address literals | `grammar::literal` | there, `address-literals.txt` |
 //! | 5321 | §4.2 | replies | `response::reply` | there |
-//! | 5321 | §4.4 | trace information | `server::trace` | there, `tests/trace_injection.rs`, `server::a_message_comes_in_octet_for_octet_behind_its_trace_fields` |
+//! | 5321 | §4.4 | trace information | `server::trace` | there, `tests/trace_injection.rs`, `server::a_message_comes_in_octet_for…` |
 //! | 5321 | §4.5.3 | sizes and times | [`limits`], `session::config` | `tests/limits.rs`, `tests/deadlines.rs`, `rfc5321-4.5.3.1.10-recipients.txt` |
-//! | 1870 | §3 to §6 | SIZE | `command::mail`, `session::data` | there, `rfc1870-*.txt`, `limits::sec_m4_a_size_that_lies_is_found_out` |
-//! | 2033 | §4 | LMTP | [`session`], `server` | `rfc2033-*.txt`, `lmtp-rules.txt`, `server::lmtp_has_a_reply_for_each_recipient` |
-//! | 2034, 3463 | 2034 §4; 3463 §2, §3 | ENHANCEDSTATUSCODES | `grammar::status`, `response::reply` | there, `rfc2034-6-codes.txt` |
+//! | 1870 | §3 to §6 | SIZE | `command::mail`, `session::data` | there, `rfc1870-*.txt`, `limits::sec_m4_a_size_that_lies_is…` |
+//! | 2033 | §4 | LMTP | [`session`], `server` | `rfc2033-*.txt`, `lmtp-rules.txt`, `server::lmtp_has_a_reply_for_each…` |
+//! | 2034, 3463 | 2034 §4; 3463 §2, §3 | enhanced status codes | `grammar::status`, `response::reply` | there, `rfc2034-6-codes.txt` |
 //! | 2852 | the parameter's grammar | DELIVERBY, the parameter | `command::delivery` | there, `delivery-parameters.txt` |
-//! | 2920 | §3.1, §3.2 but for (5) and (6) | PIPELINING | [`session`] | `rfc2920-*.txt`, `pipelined-after-refusal.txt`, `server::a_pipelined_group_is_answered_in_order` |
+//! | 2920 | §3.1, §3.2 but for (5) and (6) | PIPELINING | [`session`] | `rfc2920-*.txt`, `pipelined-after-refusal.txt`, `server::a_pipelined_group_is_answered…` |
 //! | 3030 | §2, §3 | CHUNKING, and BINARYMIME where it is switched on | `command::bdat`, `session::bdat` | there, `rfc3030-*.txt`, `bdat-*.txt`, `tests/bdat.rs` |
 //! | 3207 | §4 | STARTTLS | [`session`], `server` | `rfc3207-5-starttls.txt`, `starttls.txt`, `tests/starttls_injection.rs` |
-//! | 3461 | §4, §5.1, §5.4 | DSN, the parameters | `grammar::xtext`, `command::dsn` | there, `rfc3461-*.txt`, `parameters::every_parameter_is_written_as_it_was_parsed` |
+//! | 3461 | §4, §5.1, §5.4 | DSN, the parameters | `grammar::xtext`, `command::dsn` | there, `rfc3461-*.txt`, `parameters::every_parameter_is_written…` |
 //! | 3461, 3464 | 3461 §4.1, §6; 3464 §2 | DSN: reports of success | `server::report` | there, `tests/reports.rs` |
 //! | 3848 | §2 | ESMTP and LMTP transmission types | `server::trace` | there |
 //! | 4865 | the parameters' grammar | FUTURERELEASE, the parameters | `command::delivery` | there, `delivery-parameters.txt` |
 //! | 4954 | §3 to §6 | AUTH | `command::auth`, `command::submitter`, `session::auth` | there, `rfc4954-*.txt`, `rfc7677-scram.txt`, `tests/logins.rs` |
 //! | 6152 | §2 | 8BITMIME | `command::mail` | there, `rfc1652-4-8bitmime.txt`, `parameters.txt` |
-//! | 6409 | §3.1, §4.3, §6.1 | submission | [`session`], `server` | `rfc4954-plain.txt`, `submission-without-login.txt`, `server::mail_is_submitted_by_starttls_and_login` |
-//! | 6531 | §3.1 to §3.7, §4.3 | SMTPUTF8 | [`grammar`], [`command`], `server::trace` | there, `rfc6531-smtputf8.txt`, `addresses::sec_i8_utf8_is_taken_in_its_shortest_form_only` |
+//! | 6409 | §3.1, §4.3, §6.1 | submission | [`session`], `server` | `rfc4954-plain.txt`, `submission-without-login.txt`, `server::mail_is_submitted_by_starttls…` |
+//! | 6531 | §3.1 to §3.7, §4.3 | SMTPUTF8 | [`grammar`], [`command`], `server::trace` | there, `rfc6531-smtputf8.txt`, `addresses::sec_i8_utf8_is_taken_in_its…` |
 //! | 6533 | §3 | ORCPT of type utf-8 | `command::dsn` | there |
 //! | 6710 | §3, §5 | MT-PRIORITY, the parameter | `command::delivery` | there, `rfc6710-8-priority.txt`, `delivery-parameters.txt` |
 //! | 7293 | the parameter's grammar | RRVS, the parameter | `command::delivery` | there, `delivery-parameters.txt` |
-//! | 8314 | §3.3 | implicit TLS | `server` | `server::implicit_tls_comes_before_the_greeting` |
+//! | 8314 | §3.3 | implicit TLS | `server` | `server::implicit_tls_comes_before_the…` |
 //! | 8689 | §2, §4.1 but for the field TLS-Required | REQUIRETLS, the parameter | `command::mail`, [`session`] | `rfc8689-*.txt` |
 //! | 9422 | the keyword's grammar | LIMITS: RCPTMAX, MAILMAX | [`session`] | `limits.txt` |
-//! | Postfix `XCLIENT_README`, `XFORWARD_README` | all | XCLIENT and XFORWARD, from peers that the host trusts | `command::xclient`, `command::xforward`, `session::trust` | there, `xclient*.txt`, `xforward.txt`, `tests/trust.rs` |
+//! | Postfix | its two README files | XCLIENT and XFORWARD, from peers that the host trusts | `command::xclient`, `command::xforward`, `session::trust` | there, `xclient*.txt`, `xforward.txt`, `tests/trust.rs` |
 //!
 //! RFC 2920 §3.2 (5) and (6) would have the replies to NOOP and some others sent at once; here a whole group of commands
 //! is answered in one write, as soon as there is nothing more to read.

@@ -115,8 +115,8 @@ impl Page {
         sources.iter().any(|source| is_tested(source))
     }
 
-    /// Whether that names a test: a file of `tests/`, one test of such a file (`file::name`), a transcript (one `*` stands
-    /// for anything), a module with tests, or one test of a module.
+    /// Whether that names a test: a file of `tests/`, one test of such a file (`file::name`, or `file::the_beginning…`), a
+    /// transcript (one `*` stands for anything), a module with tests, or one test of a module.
     pub(crate) fn is_test(&self, name: &str) -> bool {
         if let Some(file) = name.strip_prefix("tests/") {
             return self.path("tests").join(file).exists() && is_tested(&read(&self.path("tests").join(file)));
@@ -139,15 +139,31 @@ impl Page {
         let file = self.path("tests").join(above).with_extension("rs");
         let mut sources = self.module(&above.split("::").collect::<Vec<_>>());
         sources.extend(file.exists().then(|| read(&file)));
-        // The contract kit's rows are functions that a macro makes tests of.
-        let is_row = mailstore_traits::contract::BEHAVIOURS.iter().any(|row| row.name == last);
-        sources.iter().any(|source| {
-            let mut lines = source.lines().map(str::trim_start).collect::<Vec<_>>();
-            lines.retain(|line| !line.starts_with("//"));
-            let at = lines.iter().position(|line| defines(line, "fn", last));
-            at.is_some_and(|at| is_row || lines[at.saturating_sub(4)..at].iter().any(|line| is_attribute(line)))
-        })
+        let begins = last.strip_suffix('…');
+        let tests = sources.iter().flat_map(|source| tests(source));
+        let named = tests.filter(|test| begins.map_or(test == last, |begin| test.starts_with(begin)));
+        // A name that is cut short still means one test.
+        named.count() == 1
     }
+}
+
+/// The names of the tests in a file, and of the contract kit's rows, of which a macro makes tests.
+fn tests(source: &str) -> Vec<String> {
+    let rows = mailstore_traits::contract::BEHAVIOURS;
+    let mut found = Vec::new();
+    let mut is_marked = false;
+    for line in source.lines().map(str::trim_start) {
+        is_marked |= is_attribute(line);
+        if let Some((before, after)) = line.split_once("fn ")
+            && ["", "async ", "pub(super) async ", "pub(crate) async "].contains(&before)
+        {
+            let name: String = after.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect();
+            if std::mem::take(&mut is_marked) || rows.iter().any(|row| row.name == name) {
+                found.push(name);
+            }
+        }
+    }
+    found
 }
 
 /// Whether an item of that kind and name is written there.

@@ -13,7 +13,7 @@
 //!   Digester ──finish()──► Digest ──to_octets()──► MessageDigest, kept by the store
 //!   bounded by Limits        │  ▲                     │
 //!                            │  └────from_octets()────┘
-//!                            ├─ with_prefix(trace fields)   the digest of prefix + message, at the prefix's price
+//!                            ├─ with_prefix(trace fields)   at the prefix's price
 //!                            ├─ fields(), field_count()     what servers and ENVELOPE ask
 //!                            └─ root(), parts()             a tree of Part
 //!
@@ -108,28 +108,28 @@
 //!
 //! # RFCs
 //!
-//! `there` is the module's own tests, `file::name` a test of `tests/file.rs`. What holds of every message is
-//! `tests/properties.rs`, attack row M11 is `tests/limits.rs`.
+//! `there` is the module's own tests, `file::name…` a test of `tests/file.rs` by the beginning of its name. What holds of
+//! every message is `tests/properties.rs`, attack row M11 is `tests/limits.rs`.
 //!
 //! | RFC | Section | What | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
-//! | 5322 | §2.1, §2.2, §4.5.8 | lines, fields, the end of the header | `digester`, `field` | there, `known_answers::small_messages`, `known_answers::a_missing_empty_line_still_finds_the_first_delimiter` |
-//! | 5322 | §2.2.3 | folding | `digester`, `field` | there, `known_answers::fields_are_kept_raw_in_order_and_others_are_counted` |
+//! | 5322 | §2.1, §2.2, §4.5.8 | lines, fields, the end of the header | `digester`, `field` | there, `known_answers::small_messages`, `known_answers::a_missing_empty_line…` |
+//! | 5322 | §2.2.3 | folding | `digester`, `field` | there, `known_answers::fields_are_kept_raw_in…` |
 //! | 5322 | §3.3, §4.3 | the day of a Date field | [`date`] | there |
 //! | 5322 | §3.4, §4.4 | addresses, groups, routes | [`address`] | there |
-//! | 2045 | §5, §6, §7, §8 | Content-Type, -Transfer-Encoding, -ID, -Description | `content`, `digester::header` | there, `known_answers::the_fields_of_mime_are_kept_as_sent` |
+//! | 2045 | §5, §6, §7, §8 | Content-Type, -Transfer-Encoding, -ID, -Description | `content`, `digester::header` | there, `known_answers::the_fields_of_mime_are…` |
 //! | 2045 | §5.2 | the default type | `digester` | `known_answers::small_messages` |
 //! | 2045 | §6.7, §6.8 | quoted-printable and base64, undone as they go by | [`transfer`] | there |
-//! | 2046 | §5.1.1 | delimiters, preamble, epilogue | `digester::delimiter` | `known_answers::the_example_of_rfc_2046_5_1_1`, `known_answers::delimiters_may_be_padded_and_nothing_else`, `known_answers::a_boundary_that_begins_with_another_is_told_apart` |
-//! | 2046 | §5.1.2 | outer delimiters end inner parts | `digester` | `known_answers::an_outer_delimiter_ends_inner_parts` |
-//! | 2046 | §5.1.5 | multipart/digest | `digester` | `known_answers::a_multipart_digest_holds_messages_unless_told_otherwise` |
-//! | 2046, 6532 | 2046 §5.2.1; 6532 §3.7 | message/rfc822, message/global | `digester` | `known_answers::a_message_in_a_message_in_a_message` |
+//! | 2046 | §5.1.1 | delimiters, preamble, epilogue | `digester::delimiter` | `known_answers::the_example_of_rfc_2046…`, `known_answers::delimiters_may_be_padded…`, `known_answers::a_boundary_that_begins…` |
+//! | 2046 | §5.1.2 | outer delimiters end inner parts | `digester` | `known_answers::an_outer_delimiter_ends…` |
+//! | 2046 | §5.1.5 | multipart/digest | `digester` | `known_answers::a_multipart_digest_holds…` |
+//! | 2046, 6532 | 2046 §5.2.1; 6532 §3.7 | message/rfc822, message/global | `digester` | `known_answers::a_message_in_a_message…` |
 //! | 2047 | §2, §4, §5, §6 | encoded words, read and written | [`words`] | there |
-//! | 2049 | appendix A | the complex example | `digester` | `known_answers::the_complex_example_of_rfc_2049_appendix_a` |
-//! | 2183 | §2 | Content-Disposition | `content` | `content::a_disposition_may_have_parameters` |
-//! | 2231 | §3, §4 | parameters in pieces, with charset | `parameter` | there, `limits::sec_m11_ten_thousand_pieces_of_a_parameter` |
-//! | 1864, 2557, 3282 | the fields | Content-MD5, -Location, -Language | `digester::header` | `known_answers::the_fields_of_mime_are_kept_as_sent` |
-//! | 8970 | §3.3 | the preview | `digest` | `known_answers::the_preview_is_of_the_first_text_that_is_no_attachment` |
+//! | 2049 | appendix A | the complex example | `digester` | `known_answers::the_complex_example_of…` |
+//! | 2183 | §2 | Content-Disposition | `content` | `content::a_disposition_may_have…` |
+//! | 2231 | §3, §4 | parameters in pieces, with charset | `parameter` | there, `limits::sec_m11_ten_thousand_pieces_of…` |
+//! | 1864, 2557, 3282 | the fields | Content-MD5, -Location, -Language | `digester::header` | `known_answers::the_fields_of_mime_are…` |
+//! | 8970 | §3.3 | the preview | `digest` | `known_answers::the_preview_is_of_the…` |
 //!
 //! Not there yet: writing messages, and signatures of any kind.
 

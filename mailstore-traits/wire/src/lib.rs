@@ -6,10 +6,11 @@
 //! can be, too.
 //!
 //! ```text
-//!   socket ──► Link (plain, then TLS) ──► Driver ──► Machine: next_event, answer      a session of SMTP, IMAP, POP3
-//!     ▲          │   PROXY header           │  clocks, deadlines,    │
-//!     └──────────┘                          │  shutdown, metrics     ├─ line, dot, line_ends   framing, bounded
-//!        feature io: tokio and rustls ──────┘                        └─ sasl::Dialogue         logins, no I/O
+//!   feature io: tokio and rustls                              no I/O, no clock
+//!   ─────────────────────────────────────────────────────   ───────────────────────────
+//!   socket ◄──► Link ◄──────────────► Driver ◄────────────► Machine: a session
+//!               plain, then TLS;      clocks, deadlines,      ├─ line, dot: framing
+//!               a PROXY header        shutdown, metrics       └─ sasl::Dialogue: logins
 //! ```
 //!
 //! | Module | What |
@@ -43,7 +44,7 @@
 //! let mut reader = LineReader::new();
 //! let mut input = BytesMut::from("NOOP\r\nRSET\nQUIT\r\nHE"); // from a socket
 //! assert_eq!(reader.next_line(&mut input, 512).unwrap().unwrap(), "NOOP");
-//! // A bare LF ends no line: what stands behind it is not a command that somebody has slipped in.
+//! // A bare LF ends no line: what stands behind it is no command.
 //! assert_eq!(reader.next_line(&mut input, 512), Some(Err(LineFault::BareLf)));
 //! assert_eq!(reader.next_line(&mut input, 512), None);
 //! input.extend_from_slice(b"LP\r\n");
@@ -94,28 +95,28 @@
 //!
 //! # RFCs
 //!
-//! `there` is the module's own tests, `file::name` a test of `tests/file.rs`.
+//! `there` is the module's own tests, `file::name…` a test of `tests/file.rs` by the beginning of its name.
 //!
 //! | RFC | Section | What | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
-//! | 5321, 1939 | 5321 §4.5.2; 1939 §3 | dot-stuffing, both ways | [`dot`] | there, `reference::sec_s1_sec_s3_the_decoder_agrees_with_the_reference`, `reference::sec_s6_what_the_encoder_writes_the_decoder_reads` |
-//! | 5321 | §2.3.8 | lines end in CRLF | [`mod@line`], [`line_ends`] | there, `reference::sec_s4_the_line_reader_agrees_with_the_reference` |
+//! | 5321, 1939 | 5321 §4.5.2; 1939 §3 | dot-stuffing, both ways | [`dot`] | there, `reference::sec_s1_sec_s3_the_decoder…`, `reference::sec_s6_what_the_encoder…` |
+//! | 5321 | §2.3.8 | lines end in CRLF | [`mod@line`], [`line_ends`] | there, `reference::sec_s4_the_line_reader…` |
 //! | 4648 | §4, §10 | base64 | [`base64`] | there |
 //! | 4422 | §3 | SASL | [`sasl`] | there, `tests/sasl_conversations.rs`, `tests/sasl_attacks.rs` |
-//! | 4616 | §2, §4 | PLAIN | `sasl::plain` | there, `sasl_conversations::plain_comes_with_the_command_or_after_an_empty_challenge` |
-//! | draft-murchison-sasl-login-00 | §2 | LOGIN | `sasl::login` | `sasl_conversations::the_example_of_the_login_draft_with_the_prompts_that_clients_want` |
-//! | 5802, 7677 | 5802 §3, §5, §6, §7; 7677 §3 | SCRAM-SHA-1, SCRAM-SHA-256 and their -PLUS | [`sasl::scram`] | there, `sasl_conversations::the_exchange_of_rfc_7677_section_3`, `sasl_attacks::sec_a6_each_rule_of_scram_that_is_broken_is_a_failure` |
-//! | 9266 | §2; never below TLS 1.3 | channel bindings, `tls-exporter` | [`machine::TlsExporter`], [`sasl::scram`] | `tls::both_ends_of_tls_1_3_export_the_same_and_no_two_connections_do`, `sasl_attacks::sec_a6_by_plus_the_binding_must_hold_the_header_and_what_the_handshake_exported` |
-//! | 4422 | appendix A | EXTERNAL | `sasl::external` | `sasl_conversations::the_example_of_rfc_4422_appendix_a_3`, `sasl_attacks::sec_a9_a_certificate_lets_in_whom_the_host_maps_it_to_and_nobody_else` |
-//! | 4505 | §2, §3 | ANONYMOUS | `sasl::anonymous` | there, `sasl_conversations::the_example_of_rfc_4505_section_4` |
-//! | 2195 | §2 | CRAM-MD5; off unless a host asks for it | [`sasl::cram_md5`] | there, `sasl_conversations::cram_md5_asks_the_host_about_the_challenge_that_it_sent` |
+//! | 4616 | §2, §4 | PLAIN | `sasl::plain` | there, `sasl_conversations::plain_comes_with…` |
+//! | draft-murchison-sasl-login-00 | §2 | LOGIN | `sasl::login` | `sasl_conversations::the_example_of_the…` |
+//! | 5802, 7677 | 5802 §3, §5, §6, §7; 7677 §3 | SCRAM-SHA-1, SCRAM-SHA-256 and their -PLUS | [`sasl::scram`] | there, `sasl_conversations::the_exchange_of_rfc…`, `sasl_attacks::sec_a6_each_rule_of_scram…` |
+//! | 9266 | §2; never below TLS 1.3 | channel bindings, `tls-exporter` | [`machine::TlsExporter`], [`sasl::scram`] | `tls::both_ends_of_tls_1_3_export_the…`, `sasl_attacks::sec_a6_by_plus_the…` |
+//! | 4422 | appendix A | EXTERNAL | `sasl::external` | `sasl_conversations::the_example_of_rfc_4422…`, `sasl_attacks::sec_a9_a_certificate_lets…` |
+//! | 4505 | §2, §3 | ANONYMOUS | `sasl::anonymous` | there, `sasl_conversations::the_example_of_rfc_4505…` |
+//! | 2195 | §2 | CRAM-MD5; off unless a host asks for it | [`sasl::cram_md5`] | there, `sasl_conversations::cram_md5_asks_the…` |
 //! | 1939 | §7 | what APOP shows; off unless a host asks for it | [`sasl::apop`] | there |
-//! | 7301, 6066 | 7301 §3.2; 6066 §3 | TLS: ALPN, server names | `io::tls` | `tls::sec_t9_a_client_of_another_protocol_is_refused_in_the_handshake`, `tls::each_name_has_its_certificate_and_strangers_the_first` |
+//! | 7301, 6066 | 7301 §3.2; 6066 §3 | TLS: ALPN, server names | `io::tls` | `tls::sec_t9_a_client_of_another…`, `tls::each_name_has_its_certificate_and…` |
 //! | 5801 | §4 | GS2, the header | `sasl::gs2` | there |
-//! | 7628 | §3, §4; bearer tokens (RFC 6750 §2.1) only | OAUTHBEARER | `sasl::oauth` | there, `sasl_conversations::the_successful_exchange_of_rfc_7628_section_4_1` |
+//! | 7628 | §3, §4; bearer tokens (RFC 6750 §2.1) only | OAUTHBEARER | `sasl::oauth` | there, `sasl_conversations::the_successful…` |
 //! | 4013 | §2, as for queries (§2.5) | SASLprep | `sasl::prepare` | there |
-//! | 4954, 5034, 4959, 9051 | 4954 §4; 5034 §4; 4959 §3; 9051 §6.2.2 | AUTH and AUTHENTICATE: `=`, `*`, the ceiling | [`sasl::Dialogue`] | `sasl_conversations::an_empty_initial_response_is_an_equals_sign_and_only_initially`, `sasl_attacks::sec_m16_responses_over_the_ceiling_end_the_exchange_and_touch_nothing_else` |
-//! | HAProxy `proxy-protocol.txt` | §2.1, §2.2 | PROXY protocol, v1 and v2 | [`proxy`] | there, `serve::what_comes_behind_a_proxy_header_is_the_sessions` |
+//! | 4954, 5034, 4959, 9051 | 4954 §4; 5034 §4; 4959 §3; 9051 §6.2.2 | AUTH and AUTHENTICATE: `=`, `*`, the ceiling | [`sasl::Dialogue`] | `sasl_conversations::an_empty_initial…`, `sasl_attacks::sec_m16_responses_over…` |
+//! | HAProxy `proxy-protocol.txt` | §2.1, §2.2 | PROXY protocol, v1 and v2 | [`proxy`] | there, `serve::what_comes_behind_a_proxy_header…` |
 //!
 //! Not there yet: the client's side of SASL, GSSAPI, TLS as a client.
 

@@ -131,14 +131,14 @@
 //!
 //! | RFC | Section | What | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
-//! | 5321 | §4.2.5 | what was acknowledged is kept | `writer`, `files` | `crash::every_acknowledged_message_survives_a_kill_once_and_whole`, `store::many_deliveries_share_a_commit` |
-//! | 9051 | §2.3.1.1 | UIDs and UIDVALIDITY, over restarts and restored copies | `place`, `open` | `opening::an_older_copy_put_back_gets_new_uid_validities`, `store::all_is_there_after_a_reopening`, `tests/contract.rs` |
-//! | 9051 | §2.3.2, §6.4.6 | flags and keywords | `flags` | `store::changing_flags_goes_on_when_nobody_listens`, `tests/contract.rs` |
-//! | 9051, 6851 | §6.4.3, §6.4.7, §6.4.8 | expunge, copy, move | `transfer` | `store::a_body_is_collected_after_its_last_message_and_an_open_stream_completes`, `tests/contract.rs` |
+//! | 5321 | §4.2.5 | what was acknowledged is kept | `writer`, `files` | `crash::every_acknowledged_message…`, `store::many_deliveries_share_a_commit` |
+//! | 9051 | §2.3.1.1 | UIDs and UIDVALIDITY, over restarts and restored copies | `place`, `open` | `opening::an_older_copy_put_back_gets…`, `store::all_is_there_after_a_reopening`, `tests/contract.rs` |
+//! | 9051 | §2.3.2, §6.4.6 | flags and keywords | `flags` | `store::changing_flags_goes_on_when…`, `tests/contract.rs` |
+//! | 9051, 6851 | §6.4.3, §6.4.7, §6.4.8 | expunge, copy, move | `transfer` | `store::a_body_is_collected_after_its…`, `tests/contract.rs` |
 //! | 7162 | §3.1 | modification sequences, the feed of changes | `ledger` | `tests/contract.rs` |
-//! | 2177 | §3 | who waits for changes hears of them | `hub` | `store::a_watcher_hears_of_a_change_and_costs_nothing_afterwards`, `opening::a_tool_works_beside_the_owner_and_is_heard_of` |
+//! | 2177 | §3 | who waits for changes hears of them | `hub` | `store::a_watcher_hears_of_a_change_and…`, `opening::a_tool_works_beside_the_owner…` |
 //! | 1939 | §8 | the maildrop held alone | `lease` | `tests/contract.rs` |
-//! | 9208 | §3.1 | an account's quota | `quota` | `store::a_quota_holds_at_the_announcement_and_at_the_commit` |
+//! | 9208 | §3.1 | an account's quota | `quota` | `store::a_quota_holds_at_the…` |
 //!
 //! Not there yet: shared mailboxes and an index of words; a search for text reads the messages.
 //!
