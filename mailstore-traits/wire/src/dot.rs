@@ -22,7 +22,7 @@ pub enum Decoded {
 /// Takes the dots out of a message that comes in, and finds its end.
 ///
 /// It keeps no octets: up to two of them (`.` CR) wait in the caller's buffer until it is known what they are. Stretches
-/// of a kilobyte and more in which nothing has to be altered are slices of the input; shorter ones are joined by copying,
+/// of half a kilobyte and more in which nothing has to be altered are slices of the input; shorter ones are joined by copying,
 /// so that a message of many short stretches does not make an event of each.
 #[derive(Debug, Clone)]
 pub struct DotDecoder(Stretches<true>);
