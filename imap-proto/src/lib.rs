@@ -127,7 +127,7 @@
 //! nothing, that what is written is read again, that a pattern matches what its definition says.
 //!
 //! ```sh
-//! cargo +nightly fuzz run imap_session
+//! fuzz/run imap_session imap_store imap_command imap_response imap_search imap_pattern
 //! ```
 //!
 //! # Features

@@ -148,7 +148,7 @@
 //! are cut changes nothing; a host puts its own decisions in the place of the target's answers.
 //!
 //! ```sh
-//! cargo +nightly fuzz run pop3_session
+//! fuzz/run pop3_session
 //! ```
 //!
 //! # Features

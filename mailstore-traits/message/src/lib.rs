@@ -81,8 +81,7 @@
 //! digest that somebody has tampered with is refused or read.
 //!
 //! ```sh
-//! cargo +nightly fuzz run message_digest
-//! cargo +nightly fuzz run message_stored
+//! fuzz/run message_digest message_stored
 //! ```
 //!
 //! # Features

@@ -64,9 +64,7 @@
 //! the octets are cut, no octet held above a ceiling, nothing let in without the host.
 //!
 //! ```sh
-//! cargo +nightly fuzz run wire_dot
-//! cargo +nightly fuzz run wire_sasl
-//! cargo +nightly fuzz run wire_proxy
+//! fuzz/run wire_line wire_dot wire_sasl wire_proxy
 //! ```
 //!
 //! # Features
