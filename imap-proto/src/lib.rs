@@ -179,6 +179,7 @@
 //! - A mailbox name that is none is `NO [CANNOT]`, and costs no error.
 //! - What is looser than the grammar: an empty line between commands, a command in place of `*` in AUTHENTICATE, DONE in
 //!   any case, reversed sets, `RFC822.PEEK`, unknown system flags in STORE and APPEND (left out).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "codec")]
 pub mod codec;
@@ -201,3 +202,8 @@ pub use codec::{CodecError, ServerCodec};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerBuilder};
 pub use session::{Answer, Event, ServerSession};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

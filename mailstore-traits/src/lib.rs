@@ -105,3 +105,8 @@ pub use secret::Secret;
 pub use store::{Account, MailStore, Stage, Transferred};
 pub use timestamp::Timestamp;
 pub use uid_set::UidSet;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -206,3 +206,8 @@ pub use response::Reply;
 #[cfg(feature = "server")]
 pub use server::{Server, ServerBuilder};
 pub use session::{Answer, Config, Event, Protocol, ServerSession};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -99,6 +99,7 @@
 //! | 1864, 2557, 3282 | | Content-MD5, -Location, -Language | `digester::header` | `known_answers::the_fields_of_mime…` |
 //!
 //! Attack row M11 is `tests/limits.rs`; what holds of every message is `tests/properties.rs`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod address;
 pub mod charset;
@@ -124,3 +125,8 @@ pub use field::Field;
 pub use limits::{Limits, MAX_DEPTH};
 pub use parameter::{ParameterValue, Parameters};
 pub use part::{Part, PartKind};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

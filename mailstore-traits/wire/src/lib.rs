@@ -35,6 +35,7 @@
 //! | HAProxy `proxy-protocol.txt` | PROXY protocol | §2.1, §2.2 | [`proxy`] | there |
 //!
 //! Nothing here has a protocol's name in it, and nothing without the feature `io` knows a socket or a clock.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod base64;
 #[cfg(feature = "codec")]
@@ -54,3 +55,8 @@ pub use mailstore_traits::{
     AccountId, ClientCertificate, CredentialAnswer, CredentialQuery, ScramHash, ScramKeyPair, ScramKeys, Secret,
     UserName,
 };
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -140,3 +140,8 @@ pub use error::OpenError;
 pub use options::Options;
 pub use stage::{SqliteBlob, SqliteStage};
 pub use store::{SqliteStore, Stats};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
