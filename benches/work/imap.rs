@@ -5,10 +5,12 @@ use imap_codec::decode::Decoder;
 use imap_codec::encode::Encoder;
 use imap_codec::{CommandCodec, ResponseCodec};
 use imap_proto::command::{AppendHead, Command, CommandBody};
+use imap_proto::fetch::{write_envelope, write_structure};
 use imap_proto::frame::{FrameReader, Piece};
 use imap_proto::grammar::Dialect;
 use imap_proto::limits::Limits;
 use imap_proto::response::{Response, ResponseLimits, ResponseReader};
+use mail_message::Digest;
 
 use super::{Round, Work};
 
@@ -150,6 +152,40 @@ pub fn write_responses_imap_codec(
     octets
 }
 
+/// The digest of a message whose envelope and structure are those of [`FETCH`].
+pub fn digest() -> Digest {
+    let message = "Date: Fri, 17 Jul 2026 02:44:25 +0200\r\nSubject: The engine weaves algebraical patterns just as the loom\r\n \
+        weaves leaves\r\nFrom: Ada Lovelace <ada.lovelace@example.org>\r\nTo: Charles Babbage <charles@example.net>,\r\n \
+        engines@lists.example.net\r\nCc: Mary Somerville <mary@example.com>\r\nIn-Reply-To: <20260716.1188@example.net>\r\n\
+        Message-ID: <20260717.4231@example.org>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n boundary=\"=_b0_8f1c\"\
+        \r\n\r\n--=_b0_8f1c\r\nContent-Type: multipart/alternative; boundary=\"=_b1_8f1c\"\r\n\r\n--=_b1_8f1c\r\nContent-Type: \
+        text/plain; charset=utf-8; format=flowed\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nSee below.\r\n\
+        --=_b1_8f1c\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+        <p>See below.</p>\r\n--=_b1_8f1c--\r\n--=_b0_8f1c\r\nContent-Type: application/pdf; name=notes.pdf\r\n\
+        Content-Disposition: attachment; filename=notes.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nJVBERi0=\r\n\
+        --=_b0_8f1c--\r\n";
+    Digest::of(message.as_bytes())
+}
+
+/// Writes what a server tells of so many messages whose digests are ready: ENVELOPE, or BODYSTRUCTURE.
+pub fn write_from_digest(digest: &Digest, structure: bool, times: usize, out: &mut BytesMut) -> usize {
+    let mut octets = 0;
+    for _ in 0..times {
+        if structure {
+            write_structure(digest, true, Dialect::ASCII, out);
+        } else {
+            write_envelope(digest.root(), Dialect::ASCII, out);
+        }
+        if out.len() >= 16 * 1024 {
+            octets += out.len();
+            out.clear();
+        }
+    }
+    octets += out.len();
+    out.clear();
+    octets
+}
+
 /// Reads every response as a client does.
 pub fn read_responses(wire: &[u8]) -> usize {
     let mut reader = ResponseReader::new(ResponseLimits::default());
@@ -211,6 +247,14 @@ pub fn work() -> Vec<Work> {
             let (response, mut out) = (response_imap_codec(), BytesMut::with_capacity(32 * 1024));
             Box::new(move || write_responses_imap_codec(&response, TIMES, &mut out))
         }),
+        each_response("imap ENVELOPE of a digest/pillarbox", || {
+            let (digest, mut out) = (digest(), BytesMut::with_capacity(32 * 1024));
+            Box::new(move || write_from_digest(&digest, false, TIMES, &mut out))
+        }),
+        each_response("imap BODYSTRUCTURE of a digest/pillarbox", || {
+            let (digest, mut out) = (digest(), BytesMut::with_capacity(32 * 1024));
+            Box::new(move || write_from_digest(&digest, true, TIMES, &mut out))
+        }),
         each_response("imap FETCH responses read/pillarbox", || responses_by(read_responses)),
         each_response("imap FETCH responses read/imap-proto", || responses_by(read_responses_imap_proto)),
         each_response("imap FETCH responses read/imap-codec", || responses_by(read_responses_imap_codec)),
@@ -237,6 +281,15 @@ mod tests {
         assert_eq!(out, FETCH.as_bytes());
         let theirs = ResponseCodec::default().encode(&response_imap_codec()).dump();
         assert_eq!(theirs.len(), FETCH.len(), "{}", theirs.escape_ascii());
+        let digest = digest();
+        out.clear();
+        write_envelope(digest.root(), Dialect::ASCII, &mut out);
+        assert!(FETCH.as_bytes().windows(out.len()).any(|part| part == out), "{}", out.escape_ascii());
+        out.clear();
+        write_structure(&digest, true, Dialect::ASCII, &mut out);
+        let lists = |octets: &[u8]| octets.iter().filter(|&&octet| octet == b'(').count();
+        let structure = FETCH.split_once("BODYSTRUCTURE ").map_or("", |(_, structure)| structure);
+        assert_eq!(lists(&out), lists(structure.as_bytes()));
         assert!((1000..1200).contains(&FETCH.len()), "{} octets", FETCH.len());
     }
 }

@@ -1,5 +1,7 @@
 //! ENVELOPE (RFC 9051 §7.5.2).
 
+use std::ops::Range;
+
 use bytes::BytesMut;
 use mail_message::Part;
 use mail_message::address::{Address, AddressItem, addresses};
@@ -32,13 +34,23 @@ pub(super) fn write_envelope_with(message: Part<'_>, dialect: Dialect, out: &mut
     text(date, out);
     out.octet(b' ');
     text(subject, out);
+    let from = write_addresses(from, dialect, out);
+    if from.is_none() {
+        write_no_addresses(out);
+    }
     // Who has no Sender or Reply-To is the one in From (RFC 9051 §7.5.2).
-    let or_from = |value: Option<&'_ [u8]>| value.is_some_and(|value| addresses(value).next().is_some());
-    let sender = if or_from(sender) { sender } else { from };
-    let reply_to = if or_from(reply_to) { reply_to } else { from };
-    for list in [from, sender, reply_to, to, cc, bcc] {
-        out.octet(b' ');
-        write_addresses(list, dialect, out);
+    for list in [sender, reply_to] {
+        if write_addresses(list, dialect, out).is_none() {
+            match &from {
+                Some(from) => out.again(from.clone()),
+                None => write_no_addresses(out),
+            }
+        }
+    }
+    for list in [to, cc, bcc] {
+        if write_addresses(list, dialect, out).is_none() {
+            write_no_addresses(out);
+        }
     }
     out.octet(b' ');
     text(in_reply_to, out);
@@ -58,13 +70,17 @@ fn whole_addresses(value: &[u8], truncated: bool) -> &[u8] {
     }
 }
 
-fn write_addresses(list: Option<&[u8]>, dialect: Dialect, out: &mut Pen<'_>) {
-    let mut items = list.map(addresses).into_iter().flatten().peekable();
-    if items.peek().is_none() {
-        return write::nil(out);
-    }
-    out.octet(b'(');
-    for item in items {
+fn write_no_addresses(out: &mut Pen<'_>) {
+    out.octets(b" NIL");
+}
+
+/// Writes a space and the list; tells where. `None`, and nothing written, if there is no address in it.
+fn write_addresses(list: Option<&[u8]>, dialect: Dialect, out: &mut Pen<'_>) -> Option<Range<usize>> {
+    let begin = out.len();
+    let mut items = addresses(list?);
+    let first = items.next()?;
+    out.octets(b" (");
+    for item in std::iter::once(first).chain(items) {
         match item {
             AddressItem::Mailbox(Address { name, route, mailbox, host, .. }) => {
                 out.octet(b'(');
@@ -92,4 +108,5 @@ fn write_addresses(list: Option<&[u8]>, dialect: Dialect, out: &mut Pen<'_>) {
         }
     }
     out.octet(b')');
+    Some(begin..out.len())
 }

@@ -53,6 +53,24 @@ impl<'o> Pen<'o> {
         Self { out, at }
     }
 
+    /// Octets of the buffer so far.
+    pub(crate) fn len(&self) -> usize {
+        self.at
+    }
+
+    /// Writes those octets of the buffer again.
+    pub(crate) fn again(&mut self, range: std::ops::Range<usize>) {
+        let octets = range.end.saturating_sub(range.start);
+        let end = self.at.saturating_add(octets);
+        if range.end <= self.at && range.start <= range.end {
+            if end > self.out.len() {
+                self.out.resize(end.saturating_add(ROOM), 0);
+            }
+            self.out.copy_within(range, self.at);
+            self.at = end;
+        }
+    }
+
     #[cold]
     fn make_room_and_write(&mut self, octets: &[u8]) {
         self.out.truncate(self.at);

@@ -10,7 +10,7 @@ use crate::grammar::{Class, Dialect, Mailbox, month_name};
 pub use super::pen::{Out, Pen};
 
 /// Strings up to so many octets are quoted where they can be; longer ones go as literals, which nobody has to scan.
-const QUOTED_MOST: usize = 1024;
+pub(crate) const QUOTED_MOST: usize = 1024;
 
 /// A number in decimal.
 pub fn number(mut value: u64, out: &mut impl Out) {

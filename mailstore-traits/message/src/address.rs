@@ -51,6 +51,63 @@ impl<'a> Iterator for Addresses<'a> {
     type Item = AddressItem<'a>;
 
     fn next(&mut self) -> Option<AddressItem<'a>> {
+        if !self.group_ends
+            && let Some(address) = self.plain()
+        {
+            return Some(AddressItem::Mailbox(address));
+        }
+        self.any()
+    }
+}
+
+impl<'a> Addresses<'a> {
+    /// What nearly every address is: words and `<local@host>`, or `local@host`, and then a comma or the end. Nothing is
+    /// copied, and nothing is taken of what is something else.
+    fn plain(&mut self) -> Option<Address<'a>> {
+        let rest = self.words.rest.trim_ascii_start();
+        let mut end = 0;
+        loop {
+            let word = word_at(rest.get(end..)?);
+            if word == 0 {
+                break;
+            }
+            end += word;
+            // One space between words, and a word behind it.
+            match rest.get(end..) {
+                Some([b' ', next, ..]) if is_word(*next) => end += 1,
+                _ => break,
+            }
+        }
+        let (words, behind) = rest.split_at_checked(end)?;
+        let (name, local, behind) = match behind {
+            [b'@', behind @ ..] if !words.is_empty() && !words.contains(&b' ') => (None, words, behind),
+            [b' ', b'<', behind @ ..] | [b'<', behind @ ..] => {
+                let (local, behind) = behind.split_at_checked(word_at(behind))?;
+                let [b'@', behind @ ..] = behind else { return None };
+                ((!words.is_empty()).then_some(words), local, behind)
+            }
+            _ => return None,
+        };
+        let in_angle = rest.get(end) != Some(&b'@');
+        let (host, behind) = behind.split_at_checked(word_at(behind))?;
+        let behind = if in_angle { behind.strip_prefix(b">")? } else { behind };
+        if local.is_empty() || host.is_empty() {
+            return None;
+        }
+        self.words.rest = match behind.trim_ascii_start() {
+            [] => b"",
+            [b',', behind @ ..] => behind,
+            _ => return None,
+        };
+        Some(Address {
+            name: name.map(Cow::Borrowed),
+            route: None,
+            mailbox: Cow::Borrowed(local),
+            host: Cow::Borrowed(host),
+        })
+    }
+
+    fn any(&mut self) -> Option<AddressItem<'a>> {
         if self.at_end {
             return None;
         }
@@ -277,7 +334,8 @@ impl<'a> Words<'a> {
                 Some(Word::Special(*first))
             }
             _ => {
-                let is_end = |octet: &u8| octet.is_ascii_whitespace() || b"\"(<>@,:;".contains(octet);
+                // Within a word a bracket is nothing special.
+                let is_end = |octet: &u8| !is_word(*octet) && *octet != b'[';
                 let end = self.rest.iter().position(is_end).unwrap_or(self.rest.len());
                 let (text, rest) = self.rest.split_at_checked(end.max(1)).unwrap_or((self.rest, b""));
                 self.rest = rest;
@@ -285,6 +343,31 @@ impl<'a> Words<'a> {
             }
         }
     }
+}
+
+/// Whether a word goes on with that octet. A bracket begins a domain literal.
+const fn is_word(octet: u8) -> bool {
+    #[allow(clippy::indexing_slicing)] // The table has a place for every octet.
+    WORD[octet as usize]
+}
+
+static WORD: [bool; 256] = {
+    let mut table = [true; 256];
+    let ends = b" \t\n\x0c\r\"(<>@,:;[";
+    let mut at = 0;
+    while at < ends.len() {
+        #[allow(clippy::indexing_slicing)] // Within both.
+        {
+            table[ends[at] as usize] = false;
+        }
+        at += 1;
+    }
+    table
+};
+
+/// How many octets at the front are one word.
+fn word_at(octets: &[u8]) -> usize {
+    octets.iter().position(|&octet| !is_word(octet)).unwrap_or(octets.len())
 }
 
 /// What stands up to the closing octet, with backslashes and line ends undone. Comments nest, and that is counted.
@@ -434,6 +517,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_plain_is_read_as_it_is_read_otherwise(field in "([ab.]{1,2}|[ @<>,;:\"(\\[\\])\r\n]){0,16}") {
+            let mut slowly = addresses(field.as_bytes());
+            let slowly: Vec<_> = std::iter::from_fn(|| slowly.any()).collect();
+            prop_assert_eq!(addresses(field.as_bytes()).collect::<Vec<_>>(), slowly);
+        }
+
+        #[test]
+        fn addresses_are_read_as_they_are_read_otherwise(
+            items in prop::collection::vec("(g:)?(a b )?<?a[.]b@c[.]d>?( <a@b>)?;?", 0..4),
+        ) {
+            let field = items.join(", ");
+            let mut slowly = addresses(field.as_bytes());
+            let slowly: Vec<_> = std::iter::from_fn(|| slowly.any()).collect();
+            prop_assert_eq!(addresses(field.as_bytes()).collect::<Vec<_>>(), slowly);
+        }
+
         #[test]
         fn every_field_comes_to_its_end_and_groups_are_balanced(
             field in prop::collection::vec(prop::sample::select(b"a\"\\()<>@,:;[] \r\n\xff".to_vec()), 0..40)) {
