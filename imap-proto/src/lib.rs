@@ -220,6 +220,7 @@
 //! - A mailbox name that is none is `NO [CANNOT]`, and costs no error.
 //! - What is looser than the grammar: an empty line between commands, a command in place of `*` in AUTHENTICATE, DONE in
 //!   any case, reversed sets, `RFC822.PEEK`, unknown system flags in STORE and APPEND (left out).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "codec")]
 pub mod codec;

@@ -131,6 +131,7 @@
 //! | 8970 | §3.3 | the preview | `digest` | `known_answers::the_preview_is_of_the…` |
 //!
 //! Not there yet: writing messages, and signatures of any kind.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod address;
 pub mod charset;

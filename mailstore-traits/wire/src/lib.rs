@@ -117,6 +117,7 @@
 //! | HAProxy `proxy-protocol.txt` | §2.1, §2.2 | PROXY protocol, v1 and v2 | [`proxy`] | there, `serve::what_comes_behind_a_proxy_header…` |
 //!
 //! Not there yet: the client's side of SASL, GSSAPI, TLS as a client.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod base64;
 #[cfg(feature = "codec")]
