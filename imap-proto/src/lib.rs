@@ -21,10 +21,10 @@
 //! Each stands on the one below and can be used without the ones above.
 //!
 //! ```text
-//!   server      Server::builder(..).build(store)          sockets, TLS, a MailStore       feature `server`
-//!   codec       ServerCodec: Decoder + Encoder            tokio-util                      feature `codec`
-//!   session     ServerSession: events out, answers in     no I/O, no clock, no storage
-//!   grammar     Command, Response, Listing, View          pure functions, both directions
+//!   server     Server::builder(..).build(store)        sockets, TLS, a MailStore
+//!   codec      ServerCodec: Decoder + Encoder          tokio-util
+//!   session    ServerSession: events out, answers in   no I/O, no clock, no storage
+//!   grammar    Command, Response, Listing, View        pure functions, both directions
 //! ```
 //!
 //! | Room | What is in it |
@@ -40,7 +40,17 @@
 //!
 //! # Three ways to use it
 //!
-//! **As a server** over a store that implements the traits of `pillarbox-mailstore-traits`.
+//! **In your own program**, on the floor that suits you.
+//!
+//! ```toml
+//! [dependencies]
+//! pillarbox-imap-proto = { version = "0.1", features = ["server"] }
+//! pillarbox-mailstore-traits = { version = "0.1", features = ["memory"] }
+//! pillarbox-wire = { version = "0.1", features = ["io"] }
+//! tokio = { version = "1", features = ["full"] }
+//! ```
+//!
+//! *The server*, over a store that implements the traits of `pillarbox-mailstore-traits`.
 //!
 //! ```no_run
 //! # #[cfg(feature = "server")] {
@@ -62,9 +72,9 @@
 //! # }
 //! ```
 //!
-//! **With tokio-util**, in a `Framed`: the example is in `codec`.
+//! *The codec*, in a `Framed` of tokio-util: the example is in `codec`.
 //!
-//! **Bare**, with any runtime or none. The session knows the protocol; the host knows users and mail.
+//! *The session*, bare, with any runtime or none. The session knows the protocol; the host knows users and mail.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -104,64 +114,95 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! *The grammar* alone, for a client or a proxy: [`command::Command`] and [`response::Response`] are read and written, and
+//! [`response::ResponseReader`] finds whole responses in a stream.
+//!
+//! **As a whole program**, with SMTP and POP3 beside it, accounts and an embedded store, from the repository:
+//!
+//! ```sh
+//! cargo run --release -p pillarbox-mail-server
+//! ```
+//!
+//! **Under a fuzzer**, from the repository, too. Each target asserts a property: that the way the octets are cut changes
+//! nothing, that what is written is read again, that a pattern matches what its definition says.
+//!
+//! ```sh
+//! cargo +nightly fuzz run imap_session
+//! ```
+//!
 //! # Features
 //!
 //! | Feature | Adds |
 //! | --- | --- |
-//! | `codec` (default) | `ServerCodec`, tokio-util's `Decoder` and `Encoder` |
-//! | `server` | `Server`, over tokio, rustls and a `MailStore`; implies `codec` |
+//! | `codec` (default) | [`ServerCodec`]: tokio-util's traits around a session |
+//! | `server` | [`Server`]: sockets, TLS, mailboxes out of a `MailStore`; implies `codec` |
+//!
+//! Extensions are not features: what a server advertises is what its store can do.
 //!
 //! # Limits
 //!
-//! Every one is a field of [`Limits`](limits::Limits) or [`Timeouts`](limits::Timeouts), unless it says otherwise.
+//! What a connection can make the process hold is a sum of the fields of [`Limits`](limits::Limits); none of it depends on
+//! a message's size. The clocks are [`Timeouts`](limits::Timeouts).
 //!
-//! | What | Default | Why |
-//! | --- | --- | --- |
-//! | a command before the login, after it | 8 KiB, 128 KiB | clients send sets of UIDs of tens of KiB |
-//! | a line | 64 KiB | up to the next literal |
-//! | literals in a command | 100 | each is asked for, or refused before it is sent |
-//! | a message of APPEND | 50 MiB | streamed: one chunk is in memory |
-//! | ranges in a set | 10,000 | never counted out |
-//! | depth and number of SEARCH keys | 50, 1,000 | nothing recurses |
-//! | items in any other list | 1,000 | |
-//! | a pattern of LIST | 1,000 octets | as long as a name can be |
-//! | errors before the login, after it | 10, 20 | then the session closes |
-//! | failed logins | 10 | then the session closes |
-//! | silence before the login, after it | 1 minute, 30 minutes | RFC 9051 §5.4 |
-//! | one line, a session without login | 1 minute, 3 minutes | slow-loris |
-//! | changed flags that wait to be told | 1,000 messages, then only their UIDs | [`view`] |
+//! | Limit | Default | Beyond it | Says who |
+//! | --- | --- | --- | --- |
+//! | `command_before_login`, `command` | 8 KiB / 128 KiB | BAD; clients send sets of UIDs of tens of KiB | attack rows M1, M5 |
+//! | `line` | 64 KiB up to the next literal | BAD | attack row M1 |
+//! | `auth_line` | 12,352 | BAD, the exchange ends | RFC 4954 §4, attack row M16 |
+//! | `literals` | 100 in a command | BAD; each is asked for, or refused before it is sent | attack row M5 |
+//! | `append` | 50 MiB, of which one chunk is in memory | `BAD [TOOBIG]` | attack rows M4, M5 |
+//! | `discard` | 64 MiB of a refused `{n+}` literal | `BYE [TOOBIG]` | attack row M6 |
+//! | `sequence_set_items` | 10,000 ranges, never counted out | BAD | attack row M8 |
+//! | `search_depth`, `search_keys` | 50 / 1,000 | BAD; nothing recurses | attack row M7 |
+//! | `list_items` | 1,000 in any other list | BAD | attack row M7 |
+//! | `pattern` | 1,000 octets, as long as a name can be | BAD | attack row M9 |
+//! | `errors_before_login`, `errors` | 10 / 20 | BYE | attack row C5 |
+//! | `failed_logins` | 10 | BYE | attack row A11 |
+//! | `Timeouts::idle_before_login`, `Timeouts::idle` | 1 minute / 30 minutes | BYE | RFC 9051 §5.4 |
+//! | `Timeouts::line` | 1 minute | BYE | attack row C1 |
+//! | `Timeouts::login` | 3 minutes without one | BYE | attack row C1 |
+//! | `Timeouts::body` | 2 minutes in which a message makes no progress | BYE | attack row C2 |
+//! | `Timeouts::still_here` | 2 minutes | none: IDLE says so often that the server is there | boxes on the way that forget silent connections |
 //!
-//! A session of a mailbox costs what its UIDs cost as ranges; a dense one of a million messages is one range.
+//! Of changed flags that wait to be told a session keeps 1,000 messages, and then only their UIDs ([`view`]). A session of
+//! a mailbox costs what its UIDs cost as ranges; a dense one of a million messages is one range.
 //!
-//! # What is carried out
+//! # RFCs
 //!
-//! | RFC | Section | What | Where | Tested by |
+//! `there` is the module's own tests, `file::name…` a test of `tests/file.rs` by the beginning of its name, and a `.txt` a
+//! conversation in `tests/transcripts`, which is played whole, octet by octet, and fully pipelined.
+//!
+//! | RFC | Section | What | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
-//! | 9051, 3501 | §2.2, §4, §9 | tags, literals, strings, the whole grammar | [`grammar`], [`frame`], [`command`] | `tests/command_known.rs`, `tests/command_roundtrip.rs` |
-//! | 9051, 3501 | §7 | responses, status, codes | [`response`] | `tests/response_roundtrip.rs` |
-//! | 9051 | §3, §6.1, §6.2 | states, CAPABILITY, LOGIN, AUTHENTICATE, STARTTLS, LOGOUT | [`session`] | `tests/transcripts.rs` |
-//! | 9051 | §2.3.1, §5.2, §7.5.1 | numbers, UIDs, what is told when | [`view`] | `view`, `tests/view_model.rs`, `tests/many_clients.rs` |
-//! | 9051 | §6.3.1 to §6.3.8 | ENABLE, SELECT, EXAMINE, CREATE, DELETE, RENAME, subscriptions | `server` | `tests/server.rs` |
-//! | 9051, 5258, 3348, 6154, 5819 | §6.3.9 | LIST, LIST-EXTENDED, CHILDREN, SPECIAL-USE, LIST-STATUS; LSUB | [`list`] | `list`, `tests/server.rs` |
-//! | 9051, 2342 | §6.3.10 | NAMESPACE | `server` | `tests/server.rs` |
-//! | 9051, 8438 | §6.3.11 | STATUS, with SIZE and DELETED | `server` | `tests/server.rs` |
-//! | 9051, 4315 | §6.3.12 | APPEND, APPENDUID, COPYUID, UID EXPUNGE | `server` | `tests/server.rs` |
-//! | 2177 | §3 | IDLE | [`session`], `server` | `tests/transcripts.rs`, `tests/server.rs` |
-//! | 9051 | §6.4.1 to §6.4.3 | CLOSE, UNSELECT (RFC 3691), EXPUNGE | `server` | `tests/server.rs`, `tests/many_clients.rs` |
-//! | 9051, 4731, 5182 | §6.4.4 | SEARCH, ESEARCH, `$` | `server` | `tests/search_keys.rs`, `tests/search_memory.rs` |
-//! | 9051 | §6.4.5, §7.5.2 | FETCH: ENVELOPE, BODYSTRUCTURE, sections, partials | [`fetch`], `server` | `tests/fetch_known.rs`, `tests/fetch_sections.rs` |
-//! | 3516 | §4 | BINARY, BINARY.SIZE | `server` | `tests/fetch_known.rs`, `tests/fetch_sections.rs` |
-//! | 9051, 6851 | §6.4.6 to §6.4.8 | STORE, COPY, MOVE | `server` | `tests/server.rs`, `tests/many_clients.rs` |
-//! | 7162 | §3.1 | CONDSTORE | [`view`], `server` | `tests/condstore.rs`, `view` |
-//! | 3501 | §5.1.3 | modified UTF-7 | [`grammar::utf7`] | `grammar::utf7` |
-//! | 7888 | §4, §5 | LITERAL+ | [`frame`], [`session`] | `tests/attacks.rs`, `frame` |
-//! | 4959 | §3 | SASL-IR | [`session`] | `tests/transcripts.rs` |
-//! | 2971 | §3 | ID | [`session`] | `tests/transcripts.rs` |
-//! | 5161 | §3 | ENABLE | [`session`] | `tests/transcripts.rs` |
-//! | 5530 | §3 | response codes | [`response::code`], `server` | `server::error` |
+//! | 9051, 3501 | §2.2, §4, §9 | tags, literals, strings, the whole grammar | [`grammar`], [`frame`], [`command`] | there, `tests/command_known.rs`, `tests/command_roundtrip.rs` |
+//! | 9051, 3501 | §7 | responses, status, codes | [`response`] | there, `tests/response_roundtrip.rs` |
+//! | 9051 | §3, §6.1, §6.2 | states, CAPABILITY, LOGIN, AUTHENTICATE, LOGOUT | [`session`] | `session/login.txt`, `session/authenticate.txt`, `session/select-states.txt`, `tests/attacks.rs` |
+//! | 9051 | §6.2.1 | STARTTLS | [`session`] | `session/rfc9051-starttls.txt`, `attacks::sec_t1_nothing_behind_starttls…` |
+//! | 9051 | §8 | the sample session | `server` | `server/rfc9051-section-8.txt` |
+//! | 9051 | §2.3.1, §5.2, §7.5.1 | numbers, UIDs, what is told when | [`view`] | there, `view_model::whatever_happens_a_client…`, `many_clients::each_client_believes_what…` |
+//! | 9051 | §6.3.1 to §6.3.3 | ENABLE, SELECT, EXAMINE | [`session`], `server::select` | `session/enable.txt`, `server::select_tells_what_the_mailbox…` |
+//! | 9051 | §6.3.4 to §6.3.8 | CREATE, DELETE, RENAME, subscriptions | `server::mailboxes` | `server/mailboxes.txt`, `server::mailboxes_are_made_listed…`, `server::a_renamed_inbox_is_empty_and…` |
+//! | 9051, 5258, 3348, 6154, 5819 | §6.3.9 | LIST, LIST-EXTENDED, CHILDREN, SPECIAL-USE, LIST-STATUS; LSUB | [`list`], `server::mailboxes` | there, `server::mailboxes_are_made_listed…` |
+//! | 9051, 2342 | §6.3.10 | NAMESPACE | `server::mailboxes` | `server/mailboxes.txt` |
+//! | 9051, 8438 | §6.3.11 | STATUS, with SIZE and DELETED | `server::mailboxes` | `server/rev2.txt`, `server/mailboxes.txt` |
+//! | 9051, 4315 | §6.3.12 | APPEND, APPENDUID, COPYUID, UID EXPUNGE | `server::append`, `server::transfer` | `server/append-and-copy.txt`, `server/append-limits.txt`, `server::messages_are_appended_copied…` |
+//! | 2177 | §3 | IDLE | [`session`], `server::idle` | `session/idle.txt`, `server/two-clients-idle.txt`, `server::an_idling_client_hears_at_once…` |
+//! | 9051, 3691 | §6.4.1 to §6.4.3 | CLOSE, UNSELECT, EXPUNGE | `server::select`, `server::transfer` | `server/close-and-expunge.txt`, `server/two-clients-expunge.txt` |
+//! | 9051, 4731, 5182 | §6.4.4 | SEARCH, ESEARCH, `$` | `server::search` | `server/search.txt`, `tests/search_keys.rs`, `tests/search_memory.rs` |
+//! | 9051 | §6.4.5, §7.5.2 | FETCH: ENVELOPE, BODYSTRUCTURE, sections, partials | [`fetch`], `server::fetch` | there, `server/fetch-shapes.txt`, `tests/fetch_known.rs`, `tests/fetch_sections.rs` |
+//! | 3516 | §4 | BINARY, BINARY.SIZE | `server::fetch` | `fetch_sections::transfer_encodings_are…`, `fetch_known::what_has_to_be_decoded…` |
+//! | 9051, 6851 | §6.4.6 to §6.4.8 | STORE, COPY, MOVE | `server::store`, `server::transfer` | `server::messages_are_appended_copied…`, `many_clients::each_client_believes_what…` |
+//! | 7162 | §3.1 | CONDSTORE | [`view`], `server::store` | there, `server/condstore.txt`, `tests/condstore.rs` |
+//! | 3501 | §5.1.3 | modified UTF-7 | [`grammar::utf7`] | there |
+//! | 7888 | §4, §5 | LITERAL+ | [`frame`], [`session`] | there, `session/login-literal.txt`, `attacks::sec_m6_what_comes_unasked…` |
+//! | 4959 | §3 | SASL-IR | [`session`] | `session/authenticate.txt` |
+//! | 2971 | §3 | ID | [`session`] | `session/id.txt` |
+//! | 5161 | §3 | ENABLE | [`session`] | `session/enable.txt` |
+//! | 5530 | §3 | response codes | [`response::code`], `server::error` | there, `tests/response_roundtrip.rs` |
+//! | 8314 | §3.2 | TLS from the first octet on | [`session`] | `attacks::implicit_tls_greets_inside_it` |
 //!
-//! Not carried out, and not in CAPABILITY: QRESYNC, UTF8=ACCEPT, MULTIAPPEND, BINARY's APPEND, COMPRESS, QUOTA, SORT and
-//! THREAD, ACL, METADATA, NOTIFY, OBJECTID, CREATE-SPECIAL-USE.
+//! Not there yet: a client's session (its commands and responses are), and, not in CAPABILITY either, QRESYNC, UTF8=ACCEPT,
+//! MULTIAPPEND, BINARY's APPEND, COMPRESS, QUOTA, SORT and THREAD, ACL, METADATA, NOTIFY, OBJECTID, CREATE-SPECIAL-USE.
 //!
 //! # Where the RFCs leave a choice
 //!
@@ -201,3 +242,8 @@ pub use codec::{CodecError, ServerCodec};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerBuilder};
 pub use session::{Answer, Event, ServerSession};
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -112,6 +112,8 @@ fn what_no_server_says_is_an_error() {
         "* NO\tx",
         "* VANISHED 5:*",
         "* OK [ALERT {2}\r\n\r\n] x",
+        "+ a\0b",
+        "+ {2}\r\n\r\n",
         "* 1 FOO",
         "* 1 FETCH",
         "* 1 FETCH (",

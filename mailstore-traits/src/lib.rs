@@ -4,6 +4,17 @@
 //! [`Authenticator`] over whatever knows its users, and [`Directory`] over whatever knows its addresses. The servers of
 //! `pillarbox-smtp-proto`, `pillarbox-pop3-proto` and `pillarbox-imap-proto` do the rest.
 //!
+//! ```text
+//!   the servers of SMTP, IMAP and POP3      sequence numbers, tags, replies, sessions
+//!         │                   │                  │
+//!         │ where to?         │ who is it?       │ deliver, open
+//!         ▼                   ▼                  ▼
+//!     Directory         Authenticator        MailStore ──► Account      this crate
+//!         │                   │                  │             │
+//!         ▼                   ▼                  ▼             ▼
+//!   your addresses       your users        your mail: a database, a folder, a service
+//! ```
+//!
 //! **Rule one:** a backend knows [`MailboxId`], [`Uid`] and [`ModSeq`]. It never sees a sequence number, a tag or a
 //! protocol response; the engines own the session's view.
 //!
@@ -40,17 +51,78 @@
 //! 13. Quota is checked early with the announced size, and finally at commit.
 //! 14. Every call carries the [`Actor`]; without the lookup right a mailbox looks as if it did not exist.
 //!
-#![doc = include_str!("writing_a_store.md")]
-//! # Names
+//! # Three ways to use it
 //!
-//! "Mailbox" always means a folder. What SMTP calls a mailbox is an address there.
+//! **In your own program**: implement the traits, as [Writing a store](#writing-a-store) does step by step, or begin with
+//! the store in memory.
+//!
+//! ```toml
+//! [dependencies]
+//! pillarbox-mailstore-traits = { version = "0.1", features = ["memory"] }
+//!
+//! [dev-dependencies]
+//! pillarbox-mailstore-traits = { version = "0.1", features = ["contract"] }
+//! ```
+//!
+//! **As a whole program**, from the repository: a folder of files, served by IMAP and POP3, in little more than two hundred
+//! lines, and the server with its embedded store.
+//!
+//! ```sh
+//! cargo run -p pillarbox-examples --example own_store -- FOLDER
+//! cargo run --release -p pillarbox-mail-server
+//! ```
+//!
+//! **Under a fuzzer**: the contract kit (feature `contract`) is one for stores. It plays random histories on yours and on a
+//! model, drops futures at each await point, lets writers race, and says which promise broke. It runs under `cargo test`.
+//! What clients can name is fuzzed from the repository:
+//!
+//! ```sh
+//! cargo +nightly fuzz run imap_pattern
+//! ```
 //!
 //! # Features
 //!
 //! | Feature | Adds |
 //! | --- | --- |
 //! | `memory` | `memory::MemoryStore`: the reference store, the contract in code |
-//! | `contract` | the kit that a backend's author runs on their own store |
+//! | `contract` | the kit that a backend's author runs on their own store; implies `memory` |
+//!
+//! # Limits
+//!
+//! The contract sets few: what a mailbox, a message or an account may have is the store's to say, with
+//! [`ErrorKind::LimitExceeded`], [`ErrorKind::TooBig`] or [`ErrorKind::OverQuota`].
+//!
+//! | Limit | Default | Beyond it | Says who |
+//! | --- | --- | --- | --- |
+//! | `MailboxName::MAX_OCTETS` | 1,000 | [`InvalidMailboxName`]: no store ever sees the name | attack row P1 |
+//! | `MailboxName::MAX_DEPTH` | 32 levels | the same | attack row P1 |
+//!
+//! # RFCs
+//!
+//! `there` is the module's own tests, and `contract::…` a row of the contract kit by the beginning of its name; it runs on
+//! the memory store here, and on yours where you call it.
+//!
+//! | RFC | Section | What | Module | Tested by |
+//! | --- | --- | --- | --- | --- |
+//! | 9051 | §2.3.1.1 | UIDs and UIDVALIDITY | [`Uid`], [`UidValidity`] | there, `contract::uids::uids_rise`, `contract::uids::a_uid_is_never_used…`, `contract::mailboxes::a_name_used_again…` |
+//! | 9051 | §2.3.2, §2.3.3 | flags, keywords, internal date | [`Flag`], [`Timestamp`] | there, `contract::uids::what_is_said_of_a…`, `contract::flags::flags_are_added…` |
+//! | 9051 | §5.1 | names of mailboxes, INBOX | [`MailboxName`] | there, `contract::mailboxes::inbox_is_always…`, `contract::mailboxes::names_are_kept_to…` |
+//! | 9051 | §6.3.4 to §6.3.7 | create, delete, rename, subscribe | [`Account`] | `contract::mailboxes::children_outlive…`, `contract::mailboxes::a_rename_keeps_all…`, `contract::mailboxes::a_subscription…` |
+//! | 9051, 8438 | §6.3.11 | STATUS, with SIZE | [`MailboxStatus`] | `contract::mailboxes::status_says_what…` |
+//! | 9051, 6851 | §6.4.3, §6.4.7, §6.4.8 | expunge, copy, move | [`Account`], [`Transferred`] | `contract::transfer::a_copy_is_the_same…`, `contract::transfer::a_move_is_one_step`, `contract::transfer::an_expunge_tells…` |
+//! | 7162 | §3.1 | modification sequences, conditional changes | [`ModSeq`], [`Changes`] | there, `contract::flags::unchanged_since_fails…`, `contract::changes::modification_sequences…` |
+//! | 6154 | §2 | special use | [`SpecialUse`] | `contract::mailboxes::a_special_use_is…` |
+//! | 8474 | §4, §5 | identifiers of mailboxes and messages | `id` | there, `contract::transfer::a_copy_is_the_same…` |
+//! | 8508 | §3 | a message in the place of another | [`Placement`] | `contract::uids::a_replacement_is_one…` |
+//! | 9208 | §3.1 | quota roots | [`QuotaRoot`] | `contract::delivery::quota_counts_what…`, `contract::delivery::over_quota_changes…` |
+//! | 1939 | §7, §8 | unique-ids, the maildrop held alone | [`MaildropLease`] | `contract::delivery::unique_ids_are…`, `contract::delivery::a_maildrop_is_lent…` |
+//! | 5321, 2033 | 5321 §4.2.5; 2033 §4.2 | who has a message when all is said | [`MailStore`], [`Mode`] | `contract::delivery::each_recipient_or…` |
+//!
+//! # Names
+//!
+//! "Mailbox" always means a folder. What SMTP calls a mailbox is an address there.
+//!
+#![doc = include_str!("writing_a_store.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
@@ -105,3 +177,8 @@ pub use secret::Secret;
 pub use store::{Account, MailStore, Stage, Transferred};
 pub use timestamp::Timestamp;
 pub use uid_set::UidSet;
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "contract"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -18,15 +18,83 @@
 //! Each stands on the one below and can be used without the ones above.
 //!
 //! ```text
-//!   server      Server::builder(..).build(store)          sockets, TLS, a MailStore       feature `server`
-//!   codec       ServerCodec: Decoder + Encoder            tokio-util                      feature `codec`
-//!   session     ServerSession: events out, answers in     no I/O, no clock, no storage
-//!   grammar     Command, Response, Capability, listings   pure functions, both directions
+//!   server     Server::builder(..).build(store)          sockets, TLS, a MailStore
+//!   codec      ServerCodec: Decoder + Encoder            tokio-util
+//!   session    ServerSession: events out, answers in     no I/O, no clock, no storage
+//!   grammar    Command, Response, Capability, listings   pure functions, both directions
 //! ```
 //!
 //! # Three ways to use it
 //!
-//! **Bare**, with any runtime or none. The session keeps numbers, sizes, unique-ids and marks, cuts `TOP` and stuffs dots;
+//! **In your own program**, on the floor that suits you.
+//!
+//! ```toml
+//! [dependencies]
+//! pillarbox-pop3-proto = { version = "0.1", features = ["server"] }
+//! pillarbox-mailstore-traits = { version = "0.1", features = ["memory"] }
+//! pillarbox-wire = { version = "0.1", features = ["io"] }
+//! tokio = { version = "1", features = ["full"] }
+//! ```
+//!
+//! *The server*, over a store that implements the traits of `pillarbox-mailstore-traits`.
+//!
+//! ```no_run
+//! # #[cfg(feature = "server")] {
+//! use mail_wire::io::TlsConfig;
+//! use mailstore_traits::memory::MemoryStore;
+//! use tokio::net::TcpListener;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = MemoryStore::new().with_account("ada@example.org", "correct horse");
+//! let tls = TlsConfig::from_pem_files("cert.pem", "key.pem")?;
+//! let pop3 = pop3_proto::Server::builder("mail.example.org").tls(tls.clone()).build(store.clone());
+//! let pop3s = pop3_proto::Server::builder("mail.example.org").tls(tls).implicit_tls(true).build(store);
+//! tokio::try_join!(
+//!     pop3.serve(TcpListener::bind("[::]:1110").await?),
+//!     pop3s.serve(TcpListener::bind("[::]:1995").await?),
+//! )?;
+//! # Ok(())
+//! # }
+//! # }
+//! ```
+//!
+//! *The codec*, in a `Framed` of tokio-util. It reads before it decodes, so the host greets unasked.
+//!
+//! ```
+//! # #[cfg(feature = "codec")] {
+//! use std::{io, sync::Arc, time::Duration};
+//! use bytes::BytesMut;
+//! use futures::{SinkExt, TryStreamExt};
+//! use mail_wire::io::{Link, TlsConfig};
+//! use pop3_proto::{Answer, CodecError, Config, Event, ServerCodec, ServerSession};
+//! use tokio_util::codec::{Framed, FramedParts};
+//!
+//! async fn converse(socket: Link, config: Arc<Config>, tls: TlsConfig) -> Result<(), CodecError> {
+//!     let mut framed = Framed::new(socket, ServerCodec::new(ServerSession::new(config)));
+//!     framed.send(Answer::greeting()).await?;
+//!     while let Some(event) = framed.try_next().await? {
+//!         match event {
+//!             Event::StartTls => {
+//!                 framed.send(Answer::ok()).await?;
+//!                 framed = upgrade(framed, &tls).await?;
+//!             }
+//!             event => framed.send(event.default_answer()).await?,
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//!
+//! async fn upgrade(framed: Framed<Link, ServerCodec>, tls: &TlsConfig) -> io::Result<Framed<Link, ServerCodec>> {
+//!     // What was read behind STLS goes to the handshake, which refuses clear text that somebody slipped in.
+//!     let FramedParts { io, mut codec, read_buf, .. } = framed.into_parts();
+//!     let (link, info) = io.accept_tls(read_buf, tls, Duration::from_secs(30)).await?;
+//!     codec.session_mut().tls_started(info, &mut BytesMut::new());
+//!     Ok(Framed::new(link, codec))
+//! }
+//! # }
+//! ```
+//!
+//! *The session*, bare, with any runtime or none. The session keeps numbers, sizes, unique-ids and marks, cuts `TOP` and stuffs dots;
 //! the host knows users and mail.
 //!
 //! ```
@@ -70,111 +138,74 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **With tokio-util**, in a `Framed`. It reads before it decodes, so the host greets unasked.
+//! **As a whole program**, with SMTP and IMAP beside it, accounts and an embedded store, from the repository:
 //!
-//! ```
-//! # #[cfg(feature = "codec")] {
-//! use std::{io, sync::Arc, time::Duration};
-//! use bytes::BytesMut;
-//! use futures::{SinkExt, TryStreamExt};
-//! use mail_wire::io::{Link, TlsConfig};
-//! use pop3_proto::{Answer, CodecError, Config, Event, ServerCodec, ServerSession};
-//! use tokio_util::codec::{Framed, FramedParts};
-//!
-//! async fn converse(socket: Link, config: Arc<Config>, tls: TlsConfig) -> Result<(), CodecError> {
-//!     let mut framed = Framed::new(socket, ServerCodec::new(ServerSession::new(config)));
-//!     framed.send(Answer::greeting()).await?;
-//!     while let Some(event) = framed.try_next().await? {
-//!         match event {
-//!             Event::StartTls => {
-//!                 framed.send(Answer::ok()).await?;
-//!                 framed = upgrade(framed, &tls).await?;
-//!             }
-//!             event => framed.send(event.default_answer()).await?,
-//!         }
-//!     }
-//!     Ok(())
-//! }
-//!
-//! async fn upgrade(framed: Framed<Link, ServerCodec>, tls: &TlsConfig) -> io::Result<Framed<Link, ServerCodec>> {
-//!     // What was read behind STLS goes to the handshake, which refuses clear text that somebody slipped in.
-//!     let FramedParts { io, mut codec, read_buf, .. } = framed.into_parts();
-//!     let (link, info) = io.accept_tls(read_buf, tls, Duration::from_secs(30)).await?;
-//!     codec.session_mut().tls_started(info, &mut BytesMut::new());
-//!     Ok(Framed::new(link, codec))
-//! }
-//! # }
+//! ```sh
+//! cargo run --release -p pillarbox-mail-server
 //! ```
 //!
-//! **As a server** over a store that implements the traits of `pillarbox-mailstore-traits`.
+//! **Under a fuzzer**, from the repository, too. The target plays whole conversations and asserts that the way the octets
+//! are cut changes nothing; a host puts its own decisions in the place of the target's answers.
 //!
-//! ```no_run
-//! # #[cfg(feature = "server")] {
-//! use mail_wire::io::TlsConfig;
-//! use mailstore_traits::memory::MemoryStore;
-//! use tokio::net::TcpListener;
-//!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let store = MemoryStore::new().with_account("ada@example.org", "correct horse");
-//! let tls = TlsConfig::from_pem_files("cert.pem", "key.pem")?;
-//! let pop3 = pop3_proto::Server::builder("mail.example.org").tls(tls.clone()).build(store.clone());
-//! let pop3s = pop3_proto::Server::builder("mail.example.org").tls(tls).implicit_tls(true).build(store);
-//! tokio::try_join!(
-//!     pop3.serve(TcpListener::bind("[::]:1110").await?),
-//!     pop3s.serve(TcpListener::bind("[::]:1995").await?),
-//! )?;
-//! # Ok(())
-//! # }
-//! # }
+//! ```sh
+//! cargo +nightly fuzz run pop3_session
 //! ```
 //!
 //! # Features
 //!
 //! | Feature | Adds |
 //! | --- | --- |
-//! | `codec` (default) | `ServerCodec`, tokio-util's `Decoder` and `Encoder` |
-//! | `server` | `Server`, over tokio, rustls and a `MailStore`; implies `codec` |
+//! | `codec` (default) | [`ServerCodec`]: tokio-util's traits around a session |
+//! | `server` | [`Server`]: sockets, TLS, a maildrop out of a `MailStore`; implies `codec` |
+//!
+//! Extensions are not features but methods of [`Config`].
 //!
 //! # Limits
 //!
-//! Every one is a field of [`Limits`] or [`Timeouts`].
+//! What a connection can make the process hold is a sum of the fields of [`Limits`]; none of it depends on a message's
+//! size. The clocks are [`Timeouts`].
 //!
-//! | What | Default | Why |
-//! | --- | --- | --- |
-//! | a command | 255 octets | RFC 2449 §4 |
-//! | a line inside AUTH | 12,288 octets | RFC 4954 §4 |
-//! | messages of a maildrop | 1,000,000 | 12 octets each |
-//! | accounts that wait for their next login | 100,000 | where LOGIN-DELAY is asked for |
-//! | a part of a listing | 16 KiB | a million messages never stand in the output |
-//! | errors, failed logins | 10, 10 | then the session closes |
-//! | silence | 10 minutes | RFC 1939 §3 |
-//! | one line, a session without login | 1 minute, 10 minutes | slow-loris |
+//! | Limit | Default | Beyond it | Says who |
+//! | --- | --- | --- | --- |
+//! | `command_line` | 255 octets | `-ERR` | RFC 2449 §4, attack row M1 |
+//! | `auth_line` | 12,288 octets | `-ERR`, the exchange ends | RFC 4954 §4, attack row M16 |
+//! | `maildrop_entries` | 1,000,000 messages of 12 octets each | the login is refused: `-ERR [SYS/PERM]` | attack row M13 |
+//! | `login_intervals` | 100,000 accounts that wait for their next login | who has the least left to wait may come at once | RFC 2449 §6.5 |
+//! | `listing_part` | 16 KiB | the rest waits until this has been sent | attack row M13 |
+//! | `errors` | 10 | `-ERR`, and the session closes | attack row C5 |
+//! | `failed_logins` | 10 | `-ERR [AUTH]`, and the session closes | attack row A11 |
+//! | `Timeouts::idle` | 10 minutes | the session closes without a word | RFC 1939 §3 |
+//! | `Timeouts::line` | 1 minute | the same | attack row C1 |
+//! | `Timeouts::login` | 10 minutes without one | the same | attack row C1 |
 //!
-//! # What is carried out
+//! # RFCs
 //!
-//! | RFC | Section | What | Where | Tested by |
+//! `there` is the module's own tests, `file::name…` a test of `tests/file.rs` by the beginning of its name, and a `.txt` a
+//! conversation in `tests/transcripts`, which is played whole, octet by octet, and fully pipelined.
+//!
+//! | RFC | Section | What | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
-//! | 1939 | §3 | responses, multi-line, dot-stuffing | [`response`], [`session`] | `session::message`, `tests/properties.rs` |
-//! | 1939 | §3 | inactivity timer, closing in silence | [`session`] | `tests/limits.rs`, `tests/server.rs` |
-//! | 1939 | §4, §5, §6 | the states, STAT LIST RETR DELE NOOP RSET QUIT | [`command`], [`session`] | `tests/transcripts/rfc1939-*`, `tests/maildrop.rs` |
-//! | 1939 | §7 | TOP, UIDL, USER, PASS | [`command`], [`session`] | `tests/transcripts/rfc1939-section-7.txt`, `user-and-pass.txt` |
-//! | 1939 | §8 | the maildrop held alone | `server` | `tests/server.rs` |
-//! | 1939 | §11 | sizes with CRLF line ends | [`response`], `server` | `tests/server.rs` |
-//! | 1939 | §7 | APOP, off unless a host asks for it | [`command`], [`session`] | `tests/transcripts/rfc1939-apop.txt`, `tests/login.rs` |
-//! | 2449 | §3, §4 | grammar, lengths | [`grammar`], [`response`] | known answers beside the code, `tests/limits.rs` |
-//! | 2449 | §5, §6 | CAPA; TOP USER SASL RESP-CODES PIPELINING UIDL | [`response`], [`session`] | `tests/transcripts/rfc2449-capa.txt` |
-//! | 2449 | §6.5 | LOGIN-DELAY, enforced by account, the same for all or not | [`Config`], `server` | `tests/policy.rs`, `tests/transcripts/rfc2449-login-delay.txt` |
-//! | 2449 | §6.7 | EXPIRE, the same for all or not; the host's promise | [`Expiry`], `server` | `tests/policy.rs`, `tests/transcripts/rfc2449-expire-*` |
-//! | 2449 | §6.9 | IMPLEMENTATION, none unless a host says one, after the login | [`Config`] | `tests/transcripts/rfc2449-implementation.txt`, `tests/policy.rs` |
-//! | 2449 | §8 | `[IN-USE]`, `[LOGIN-DELAY]` | [`ResponseCode`] | `tests/transcripts/rfc2449-in-use.txt`, `tests/server.rs` |
-//! | 2595 | §4 | STLS | [`session`] | `tests/starttls_injection.rs`, `tests/transcripts/rfc2595-stls.txt` |
-//! | 3206 | §4 to §6 | `[SYS/TEMP]`, `[SYS/PERM]`, `[AUTH]`, AUTH-RESP-CODE | [`ResponseCode`] | `tests/transcripts/unavailable.txt`, `server::error` |
-//! | 5034 | §4 | AUTH with initial response | [`command`], [`session`] | `tests/transcripts/rfc5034-*`, `tests/login.rs` |
-//! | 6856 | §2, §5 | UTF8, its `USER`, `[UTF8]` | [`Utf8Support`] | `tests/transcripts/rfc6856-*`, `tests/policy.rs` |
-//! | 8314 | §3.2 | TLS from the first octet on | `server` | `tests/server.rs` |
+//! | 1939 | §3 | responses, multi-line, dot-stuffing | [`response`], `session::message` | there, `tests/properties.rs` |
+//! | 1939 | §3 | inactivity timer, closing in silence | [`session`] | `limits::sec_c1_three_clocks_run`, `server::a_silent_client_is_closed_in…` |
+//! | 1939 | §4, §5, §6 | the states, STAT LIST RETR DELE NOOP RSET QUIT | [`command`], [`session`] | there, `rfc1939-section-5.txt`, `rfc1939-section-10.txt`, `marks.txt`, `quit-fails.txt`, `maildrop::sec_p7_only_quit_removes…` |
+//! | 1939 | §7 | TOP, UIDL, USER, PASS | [`command`], [`session`] | there, `rfc1939-section-7.txt`, `top-edges.txt`, `user-and-pass.txt` |
+//! | 1939 | §7 | APOP, off unless a host asks for it | [`command`], `session::timestamp` | there, `rfc1939-apop.txt`, `login::sec_a14_apop_is_there_when_the…` |
+//! | 1939 | §8 | the maildrop held alone | `server::maildrop` | `server::sec_p6_one_session_has_the…` |
+//! | 1939 | §11 | sizes with CRLF line ends | [`response`], `server::maildrop` | `maildrop::a_message_has_the_octets_that…`, `server::what_was_delivered_is_fetched…` |
+//! | 2449 | §3, §4 | grammar, lengths | [`grammar`], [`response`] | there, `limits::a_command_has_255_octets_at_the…` |
+//! | 2449 | §5, §6 | CAPA; TOP USER SASL RESP-CODES PIPELINING UIDL | `response::capability`, `session::config` | there, `rfc2449-capa.txt`, `server::pipelined_commands_are_answered…` |
+//! | 2449 | §6.5 | LOGIN-DELAY, enforced by account, the same for all or not | [`Config`], `server::login_interval` | there, `rfc2449-login-delay.txt`, `policy::a_login_too_early_is_told_so…` |
+//! | 2449 | §6.7 | EXPIRE, the same for all or not; the host's promise | [`Expiry`], `server` | there, `rfc2449-expire-*.txt`, `policy::what_differs_by_account_is_told…` |
+//! | 2449 | §6.9 | IMPLEMENTATION, none unless a host says one, after the login | [`Config`] | `rfc2449-implementation.txt`, `policy::sec_r7_neither_greeting_nor…` |
+//! | 2449 | §8 | `[IN-USE]`, `[LOGIN-DELAY]` | [`ResponseCode`] | there, `rfc2449-in-use.txt`, `policy::a_login_that_finds_the_maildrop…` |
+//! | 2595 | §4 | STLS | [`session`] | `rfc2595-stls.txt`, `stls-injection.txt`, `tests/starttls_injection.rs` |
+//! | 3206 | §4 to §6 | `[SYS/TEMP]`, `[SYS/PERM]`, `[AUTH]`, AUTH-RESP-CODE | [`ResponseCode`], `server::error` | there, `unavailable.txt` |
+//! | 5034 | §4 | AUTH with initial response | `command::login`, `session::auth` | there, `rfc5034-*.txt`, `tests/login.rs` |
+//! | 6856 | §2, §5 | UTF8, its `USER`, `[UTF8]` | [`Utf8Support`], `session::utf8` | there, `rfc6856-*.txt`, `policy::a_host_may_keep_a_raw_header…` |
+//! | 8314 | §3.2 | TLS from the first octet on | `server` | `server::implicit_tls_comes_before_the…` |
 //!
-//! Not carried out: LANG (RFC 6856 §3), which is refused and not in CAPA; the implicit DELE that EXPIRE 0 permits (RFC 2449
-//! §6.7, "MAY"): nothing but DELE marks a message.
+//! Not there yet: a client, and LANG (RFC 6856 §3), which is refused and not in CAPA. Nor is the implicit DELE that EXPIRE
+//! 0 permits (RFC 2449 §6.7, "MAY"): nothing but DELE marks a message.
 //!
 //! # Where the RFCs leave a choice
 //!
@@ -221,3 +252,8 @@ pub use session::{
     Answer, Authenticated, Config, Event, LoginFailure, Maildrop, MaildropFull, RawHeader, ServerSession, SessionState,
     Utf8Support,
 };
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

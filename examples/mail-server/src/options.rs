@@ -45,7 +45,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ACCOUNT", help_heading = "Names")]
     pub(crate) catch_all: Option<String>,
 
-    /// Listen on all addresses at the standard ports (25, 587, 465, 110, 995) instead of on this machine's alone
+    /// Listen on all addresses at the standard ports (25, 587, 465, 143, 993, 110, 995) instead of on this machine's
+    /// alone
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
           hide_possible_values = true, help_heading = "Listeners (ADDRESS:PORT or `off`)")]
     pub(crate) standard_ports: Option<bool>,

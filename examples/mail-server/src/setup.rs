@@ -46,15 +46,12 @@ pub(crate) fn print(
         }
         None => match accounts.list()?.as_slice() {
             [] => say!("  There is no account; make one with `account add NAME`."),
-            [one] => say!("  user name   {}", one.name),
+            [one] => say!("  user name   {}   (a lost password: `account passwd` sets a new one)", one.name),
             [one, more @ ..] => say!("  user name   {}, or one of {} others: `account list`", one.name, more.len()),
         },
     }
     if certificate.self_signed {
-        say!(
-            "  certificate {}   (self-signed: mail programs ask once whether to trust it)",
-            certificate.file.display()
-        );
+        say!("  certificate {}   (self-signed: mail programs ask once)", certificate.file.display());
     }
     if let Some(address) = metrics {
         say!("  metrics     {address}   (for Prometheus; whoever can reach it can read it)");

@@ -58,6 +58,7 @@ fn the_first_start_makes_everything_and_tells_the_password_once() {
     assert_eq!(first.wait(Duration::from_secs(20)), Some(0));
 
     let second = Server::start(&data, &["--domain", "example.org"]);
+    assert!(second.printed.contains("`account passwd` sets a new one"), "{}", second.printed);
     assert_eq!((second.user.as_str(), second.password.as_deref()), ("me@example.org", None), "{}", second.printed);
     assert!(!second.printed.contains(&first.password.clone().expect("told")));
 }

@@ -54,6 +54,10 @@ fn response<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Response> {
     match input {
         // Some servers leave the space out.
         [b'+'] => return Ok((b"", Response::Continue(Box::default()))),
+        // One line of text, and no line has these in it.
+        [b'+', b' ', rest @ ..] if memchr::memchr3(b'\r', b'\n', 0, rest).is_some() => {
+            return wrong(CommandErrorKind::Expected("one line of text"));
+        }
         [b'+', b' ', rest @ ..] => return Ok((b"", Response::Continue(rest.into()))),
         _ => {}
     }

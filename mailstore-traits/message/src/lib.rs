@@ -13,7 +13,7 @@
 //!   Digester ──finish()──► Digest ──to_octets()──► MessageDigest, kept by the store
 //!   bounded by Limits        │  ▲                     │
 //!                            │  └────from_octets()────┘
-//!                            ├─ with_prefix(trace fields)   the digest of prefix + message, at the prefix's price
+//!                            ├─ with_prefix(trace fields)   at the prefix's price
 //!                            ├─ fields(), field_count()     what servers and ENVELOPE ask
 //!                            └─ root(), parts()             a tree of Part
 //!
@@ -21,24 +21,6 @@
 //!   ├─ text/plain              part 1: its own header, body, octets, lines
 //!   └─ message/rfc822          part 2
 //!      └─ text/html            part 3: the message inside, with ENVELOPE fields of its own
-//! ```
-//!
-//! ```
-//! use mail_message::{Digest, PartKind};
-//!
-//! let blob = b"Subject: two parts\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
-//!     --b\r\n\r\nHello\r\n--b\r\nContent-Type: image/png\r\n\r\n...\r\n--b--\r\n";
-//! let digest = Digest::of(blob);
-//! assert_eq!(digest.root().kind(), PartKind::Multipart);
-//! let bodies: Vec<_> = digest.root().children().map(|part| part.body()).collect();
-//! assert_eq!(bodies, [72..77, 111..114]);
-//! assert_eq!(digest.field_count("Received"), Some(0));
-//!
-//! // At the end of the data the server knows its trace field, and puts it in front.
-//! let prefix = b"Received: from there by here; Mon, 1 Jan 2024 00:00:00 +0000\r\n";
-//! let delivered = digest.with_prefix(prefix);
-//! assert_eq!(delivered.field_count("Received"), Some(1));
-//! assert_eq!(delivered.part(1).unwrap().body(), 72 + prefix.len() as u64..77 + prefix.len() as u64);
 //! ```
 //!
 //! # Rules
@@ -61,44 +43,95 @@
 //!
 //! [`open_body`]: mailstore_traits::Account::open_body
 //!
+//! # Three ways to use it
+//!
+//! **In your own program**, whether there is a server in it or not:
+//!
+//! ```toml
+//! [dependencies]
+//! pillarbox-message = "0.1"
+//! ```
+//!
+//! ```
+//! use mail_message::{Digest, PartKind};
+//!
+//! let blob = b"Subject: two parts\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+//!     --b\r\n\r\nHello\r\n--b\r\nContent-Type: image/png\r\n\r\n...\r\n--b--\r\n";
+//! let digest = Digest::of(blob);
+//! assert_eq!(digest.root().kind(), PartKind::Multipart);
+//! let bodies: Vec<_> = digest.root().children().map(|part| part.body()).collect();
+//! assert_eq!(bodies, [72..77, 111..114]);
+//! assert_eq!(digest.field_count("Received"), Some(0));
+//!
+//! // At the end of the data the server knows its trace field, and puts it in front.
+//! let prefix = b"Received: from there by here; Mon, 1 Jan 2024 00:00:00 +0000\r\n";
+//! let delivered = digest.with_prefix(prefix);
+//! assert_eq!(delivered.field_count("Received"), Some(1));
+//! assert_eq!(delivered.part(1).unwrap().body(), 72 + prefix.len() as u64..77 + prefix.len() as u64);
+//! ```
+//!
+//! **As a whole program**, from the repository: the servers make a digest of each message as it comes in, and IMAP answers
+//! ENVELOPE, BODYSTRUCTURE and SEARCH out of it.
+//!
+//! ```sh
+//! cargo run --release -p pillarbox-mail-server
+//! ```
+//!
+//! **Under a fuzzer**, from the repository, too: however the octets are cut, the digest is the same and sound; and a stored
+//! digest that somebody has tampered with is refused or read.
+//!
+//! ```sh
+//! cargo +nightly fuzz run message_digest
+//! cargo +nightly fuzz run message_stored
+//! ```
+//!
+//! # Features
+//!
+//! None.
+//!
 //! # Limits
 //!
-//! | Field of [`Limits`] | Default | Where it is met |
-//! | --- | --- | --- |
-//! | `depth` | 100 | the part is a leaf, [`Defect::TooDeep`] |
-//! | `parts` | 1000 | further ones are passed over, [`Defect::TooManyParts`] |
-//! | `field_octets` | 65,536 | the field is cut, [`Defect::HeaderTruncated`] |
-//! | `fields` | 512 | further ones are counted and not kept, [`Defect::TooManyFields`] |
-//! | `fields_octets` | 262,144 | the same; the one at the border is cut |
-//! | `parameters` | 64 | further ones are left out, [`Defect::TooManyParameters`] |
-//! | `parameter_octets` | 2048 | the value is cut, [`Defect::HeaderTruncated`] |
-//! | `parts_octets` | 262,144 | what finds no room is left out, [`Defect::HeaderTruncated`] |
-//! | `boundary_octets` | 200 | the multipart is a leaf, [`Defect::NoBoundary`] |
-//! | `preview_octets` | 1024 | the preview is cut |
+//! Where a ceiling is met the digest gets poorer and says so; the message is never refused.
+//!
+//! | Limit | Default | Beyond it | Says who |
+//! | --- | --- | --- | --- |
+//! | `depth` | 100 | the part is a leaf, [`Defect::TooDeep`] | attack row M11 |
+//! | `parts` | 1,000 | further ones are passed over, [`Defect::TooManyParts`] | attack row M11 |
+//! | `field_octets` | 64 KiB | the field is cut, [`Defect::HeaderTruncated`] | attack row M11 |
+//! | `fields` | 512 | further ones are counted and not kept, [`Defect::TooManyFields`] | attack row M11 |
+//! | `fields_octets` | 256 KiB | the same; the one at the border is cut | attack row M11 |
+//! | `parameters` | 64 | further ones are left out, [`Defect::TooManyParameters`] | attack row M11 |
+//! | `parameter_octets` | 2,048 | the value is cut, [`Defect::HeaderTruncated`] | attack row M11 |
+//! | `parts_octets` | 256 KiB | what finds no room is left out, [`Defect::HeaderTruncated`] | attack row M11 |
+//! | `boundary_octets` | 200 | the multipart is a leaf, [`Defect::NoBoundary`] | RFC 2046 §5.1.1 has 70 |
+//! | `preview_octets` | 1,024 | the preview is cut | RFC 8970 §3.3 |
 //!
 //! # RFCs
 //!
-//! | Number | Section | What | Module | Tested by |
-//! | --- | --- | --- | --- | --- |
-//! | 5322 | 2.1, 2.2, 4.5.8 | lines, fields, the end of the header | `digester`, `field` | `known_answers::small_messages`, `field` |
-//! | 5322 | 2.2.3 | folding | `digester`, `field` | `known_answers::fields_are_kept_raw…` |
-//! | 2045 | 5, 6, 7, 8 | Content-Type, -Transfer-Encoding, -ID, -Description | `content`, `digester::header` | `content`, `known_answers::the_fields_of_mime…` |
-//! | 2045 | 5.2 | default type | `digester` | `known_answers::small_messages` |
-//! | 2046 | 5.1.1 | delimiters, preamble, epilogue | `digester::delimiter` | `known_answers::the_example_of_rfc_2046…` and those behind it |
-//! | 2046 | 5.1.2 | outer delimiters end inner parts | `digester` | `known_answers::an_outer_delimiter_ends_inner_parts` |
-//! | 2046 | 5.1.5 | multipart/digest | `digester` | `known_answers::a_multipart_digest…` |
-//! | 2046 | 5.2.1 | message/rfc822 | `digester` | `known_answers::a_message_in_a_message…` |
-//! | 2049 | A | the complex example | | `known_answers::the_complex_example…` |
-//! | 2183 | 2 | Content-Disposition | `content` | `content::a_disposition_may_have_parameters` |
-//! | 2231 | 3, 4 | parameters in pieces, with charset | `parameter` | `parameter` |
-//! | 2045 | 6.7, 6.8 | quoted-printable and base64, undone as they go by | [`transfer`] | `transfer` |
-//! | 2047 | 2, 4, 5, 6 | encoded words, read and written | [`words`] | `words` |
-//! | 5322 | 3.3, 4.3 | the day of a Date field | [`date`] | `date` |
-//! | 5322 | 3.4, 4.4 | addresses, groups, routes | [`address`] | `address` |
-//! | 6532 | 3.7 | message/global | `digester` | `known_answers::a_message_in_a_message…` |
-//! | 1864, 2557, 3282 | | Content-MD5, -Location, -Language | `digester::header` | `known_answers::the_fields_of_mime…` |
+//! `there` is the module's own tests, `file::name…` a test of `tests/file.rs` by the beginning of its name. What holds of
+//! every message is `tests/properties.rs`, attack row M11 is `tests/limits.rs`.
 //!
-//! Attack row M11 is `tests/limits.rs`; what holds of every message is `tests/properties.rs`.
+//! | RFC | Section | What | Module | Tested by |
+//! | --- | --- | --- | --- | --- |
+//! | 5322 | §2.1, §2.2, §4.5.8 | lines, fields, the end of the header | `digester`, `field` | there, `known_answers::small_messages`, `known_answers::a_missing_empty_line…` |
+//! | 5322 | §2.2.3 | folding | `digester`, `field` | there, `known_answers::fields_are_kept_raw_in…` |
+//! | 5322 | §3.3, §4.3 | the day of a Date field | [`date`] | there |
+//! | 5322 | §3.4, §4.4 | addresses, groups, routes | [`address`] | there |
+//! | 2045 | §5, §6, §7, §8 | Content-Type, -Transfer-Encoding, -ID, -Description | `content`, `digester::header` | there, `known_answers::the_fields_of_mime_are…` |
+//! | 2045 | §5.2 | the default type | `digester` | `known_answers::small_messages` |
+//! | 2045 | §6.7, §6.8 | quoted-printable and base64, undone as they go by | [`transfer`] | there |
+//! | 2046 | §5.1.1 | delimiters, preamble, epilogue | `digester::delimiter` | `known_answers::the_example_of_rfc_2046…`, `known_answers::delimiters_may_be_padded…`, `known_answers::a_boundary_that_begins…` |
+//! | 2046 | §5.1.2 | outer delimiters end inner parts | `digester` | `known_answers::an_outer_delimiter_ends…` |
+//! | 2046 | §5.1.5 | multipart/digest | `digester` | `known_answers::a_multipart_digest_holds…` |
+//! | 2046, 6532 | 2046 §5.2.1; 6532 §3.7 | message/rfc822, message/global | `digester` | `known_answers::a_message_in_a_message…` |
+//! | 2047 | §2, §4, §5, §6 | encoded words, read and written | [`words`] | there |
+//! | 2049 | appendix A | the complex example | `digester` | `known_answers::the_complex_example_of…` |
+//! | 2183 | §2 | Content-Disposition | `content` | `content::a_disposition_may_have…` |
+//! | 2231 | §3, §4 | parameters in pieces, with charset | `parameter` | there, `limits::sec_m11_ten_thousand_pieces_of…` |
+//! | 1864, 2557, 3282 | the fields | Content-MD5, -Location, -Language | `digester::header` | `known_answers::the_fields_of_mime_are…` |
+//! | 8970 | §3.3 | the preview | `digest` | `known_answers::the_preview_is_of_the…` |
+//!
+//! Not there yet: writing messages, and signatures of any kind.
 
 pub mod address;
 pub mod charset;
@@ -124,3 +157,8 @@ pub use field::Field;
 pub use limits::{Limits, MAX_DEPTH};
 pub use parameter::{ParameterValue, Parameters};
 pub use part::{Part, PartKind};
+
+/// The README's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -4,21 +4,15 @@
 //! [`Account`](mailstore_traits::Account). It needs no server, no configuration and no async runtime: what blocks runs on
 //! threads of its own.
 //!
-//! ```
-//! # async fn example(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
-//! use mailstore_traits::{AccountId, MailStore, Mode, SizeHint, Stage, Target};
-//! use store_sqlite::SqliteStore;
-//!
-//! let store = SqliteStore::open(folder.join("mail.db"))?;
-//! let mut stage = store.stage(SizeHint::Unknown).await?;
-//! stage.write("Subject: hello\r\n\r\nHello, Ada.\r\n".into()).await?;
-//! let blob = stage.finish(None).await?;
-//! store.deliver(&blob, vec![Target::inbox(AccountId::from("ada@example.org"))], Mode::AllOrNothing).await?;
-//! store.close().await;
-//! # Ok(())
-//! # }
-//! # let folder = tempfile::tempdir().unwrap();
-//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(example(folder.path())).unwrap();
+//! ```text
+//!   deliver, commit, flags, copy, expunge             lists, bodies, changes
+//!        │  at most 1,024 wait                             │
+//!        ▼                                                 ▼
+//!   one writer: takes all that waits, commits once    a few readers, a connection each
+//!        │                                                 │
+//!        ├──────────────► mail.db (write-ahead log) ◄──────┤
+//!        └──────────────► mail.db.bodies/  ◄───────────────┘
+//!          large bodies: on the disk before the row that names them
 //! ```
 //!
 //! # What lies where
@@ -48,22 +42,74 @@
 //!   flagged messages have an index each; a deleted mailbox is cleared away afterwards, a thousand messages at a time.
 //! - An open body always completes: what it needs is held open, whatever is expunged meanwhile.
 //!
-//! # Options
+//! # Three ways to use it
 //!
-//! | [`Options`] | Default | |
-//! | --- | --- | --- |
-//! | [`shared`](Options::shared) | no | open beside a running server: no leases, no clearing away |
-//! | [`restored`](Options::restored) | no | this is an older copy: a new UIDVALIDITY for every mailbox |
-//! | [`readers`](Options::readers) | 4 | threads that read |
-//! | [`inline_octets`](Options::inline_octets) | 64 KiB | larger bodies get a file |
-//! | [`max_message`](Options::max_message) | 1 GiB | the largest message |
-//! | [`body_grace`](Options::body_grace) | 10 min | from a body's last expunge to its collection |
-//! | [`lease_time`](Options::lease_time) | 30 min | the longest that one session holds a maildrop |
-//! | [`tombstones`](Options::tombstones) | 100,000 | ranges of expunged UIDs that a mailbox remembers |
-//! | [`queue`](Options::queue) | 1,024 | writes that may wait |
-//! | [`max_mailboxes`](Options::max_mailboxes) | 10,000 | mailboxes, and subscriptions, of an account |
-//! | [`max_keywords`](Options::max_keywords) | 1,000 | different keywords in a mailbox |
-//! | [`busy_timeout`](Options::busy_timeout) | 10 s | waiting for another process's write |
+//! **In your own program**, under the servers or alone:
+//!
+//! ```toml
+//! [dependencies]
+//! pillarbox-store-sqlite = "0.1"
+//! pillarbox-mailstore-traits = "0.1"
+//! ```
+//!
+//! ```
+//! # async fn example(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+//! use mailstore_traits::{AccountId, MailStore, Mode, SizeHint, Stage, Target};
+//! use store_sqlite::SqliteStore;
+//!
+//! let store = SqliteStore::open(folder.join("mail.db"))?;
+//! let mut stage = store.stage(SizeHint::Unknown).await?;
+//! stage.write("Subject: hello\r\n\r\nHello, Ada.\r\n".into()).await?;
+//! let blob = stage.finish(None).await?;
+//! store.deliver(&blob, vec![Target::inbox(AccountId::from("ada@example.org"))], Mode::AllOrNothing).await?;
+//! store.close().await;
+//! # Ok(())
+//! # }
+//! # let folder = tempfile::tempdir().unwrap();
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(example(folder.path())).unwrap();
+//! ```
+//!
+//! **As a whole program**, from the repository: the store of the mail server is this one, unless it is told otherwise.
+//!
+//! ```sh
+//! cargo run --release -p pillarbox-mail-server -- --store sqlite:mail.db
+//! ```
+//!
+//! **Under a fuzzer**: the contract kit plays random histories on it and on a model, and drops futures at each await point;
+//! `tests/crash.rs` kills a process in the middle of deliveries and looks at what it left; and a digest that somebody has
+//! tampered with in the database is refused or read:
+//!
+//! ```sh
+//! cargo test -p pillarbox-store-sqlite
+//! cargo +nightly fuzz run message_stored
+//! ```
+//!
+//! # Features
+//!
+//! None.
+//!
+//! # Limits
+//!
+//! Every one is a method of [`Options`]; the first two are no limits.
+//!
+//! | Limit | Default | Beyond it | Says who |
+//! | --- | --- | --- | --- |
+//! | [`shared`](Options::shared) | no | open beside a running server: no leases, no clearing away | tools |
+//! | [`restored`](Options::restored) | no | this is an older copy: a new UIDVALIDITY for every mailbox | attack row P9 |
+//! | [`readers`](Options::readers) | 4 threads that read | reads wait | this crate |
+//! | [`inline_octets`](Options::inline_octets) | 64 KiB | larger bodies get a file | measured, below |
+//! | [`max_message`](Options::max_message) | 1 GiB | [`TooBig`](mailstore_traits::ErrorKind::TooBig) | attack row M3 |
+//! | [`body_grace`](Options::body_grace) | 10 minutes | after its last expunge a body is collected | readers that are under way |
+//! | [`lease_time`](Options::lease_time) | 30 minutes | another session may hold the maildrop | attack row P6 |
+//! | [`tombstones`](Options::tombstones) | 100,000 ranges of expunged UIDs for each mailbox | [`ModSeqTooOld`](mailstore_traits::ErrorKind::ModSeqTooOld) | the contract, promise 3 |
+//! | [`queue`](Options::queue) | 1,024 writes | further ones wait | attack row M13 |
+//! | [`max_mailboxes`](Options::max_mailboxes) | 10,000 mailboxes, and subscriptions, of an account | [`LimitExceeded`](mailstore_traits::ErrorKind::LimitExceeded) | attack row P1 |
+//! | [`max_keywords`](Options::max_keywords) | 1,000 different ones in a mailbox | [`LimitExceeded`](mailstore_traits::ErrorKind::LimitExceeded) | attack row M7 |
+//! | [`busy_timeout`](Options::busy_timeout) | 10 seconds | [`Unavailable`](mailstore_traits::ErrorKind::Unavailable): another process writes | this crate |
+//!
+//! A mailbox has 2³²−1 UIDs; UIDVALIDITYs are seconds of Unix time and good until 2106. The database must be on a
+//! local disk (SQLite's log needs shared memory between processes). A maildrop's lease is known to this process alone;
+//! the lock file sees to it that no other process serves.
 //!
 //! Why 64 KiB: `cargo run -p pillarbox-store-sqlite --example measure`, an unoptimised build on a busy two-core machine
 //! with a virtual disk, sixteen senders at once, one reader; messages in a second:
@@ -77,6 +123,24 @@
 //!
 //! The database takes small bodies in faster, files give large ones out faster, and the limit is also what each stage
 //! may hold in memory, so it is the smallest at which both are good. Your disk may differ.
+//!
+//! # RFCs
+//!
+//! The contract's rows run on this store by their names (`tests/contract.rs`); these are the ones behind each RFC, and what
+//! is tested here besides.
+//!
+//! | RFC | Section | What | Module | Tested by |
+//! | --- | --- | --- | --- | --- |
+//! | 5321 | §4.2.5 | what was acknowledged is kept | `writer`, `files` | `crash::every_acknowledged_message…`, `store::many_deliveries_share_a_commit` |
+//! | 9051 | §2.3.1.1 | UIDs and UIDVALIDITY, over restarts and restored copies | `place`, `open` | `opening::an_older_copy_put_back_gets…`, `store::all_is_there_after_a_reopening`, `tests/contract.rs` |
+//! | 9051 | §2.3.2, §6.4.6 | flags and keywords | `flags` | `store::changing_flags_goes_on_when…`, `tests/contract.rs` |
+//! | 9051, 6851 | §6.4.3, §6.4.7, §6.4.8 | expunge, copy, move | `transfer` | `store::a_body_is_collected_after_its…`, `tests/contract.rs` |
+//! | 7162 | §3.1 | modification sequences, the feed of changes | `ledger` | `tests/contract.rs` |
+//! | 2177 | §3 | who waits for changes hears of them | `hub` | `store::a_watcher_hears_of_a_change_and…`, `opening::a_tool_works_beside_the_owner…` |
+//! | 1939 | §8 | the maildrop held alone | `lease` | `tests/contract.rs` |
+//! | 9208 | §3.1 | an account's quota | `quota` | `store::a_quota_holds_at_the…` |
+//!
+//! Not there yet: shared mailboxes and an index of words; a search for text reads the messages.
 //!
 //! # What it has decided where the contract leaves a choice
 //!
@@ -104,12 +168,6 @@
 //! It then gives every mailbox a new UIDVALIDITY, and clients load afresh; files of bodies that it does not know are not
 //! cleared away before the next start, should it have been the wrong copy, or none. If the whole folder was restored, or moved to
 //! another machine, nothing can show it: open it once with [`Options::restored`].
-//!
-//! # Limits
-//!
-//! A mailbox has 2³²−1 UIDs; UIDVALIDITYs are seconds of Unix time and good until 2106. The database must be on a
-//! local disk (SQLite's log needs shared memory between processes). A maildrop's lease is known to this process alone;
-//! the lock file sees to it that no other process serves.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
@@ -140,3 +198,8 @@ pub use error::OpenError;
 pub use options::Options;
 pub use stage::{SqliteBlob, SqliteStage};
 pub use store::{SqliteStore, Stats};
+
+/// The README's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
