@@ -1,15 +1,97 @@
-//! Whole transactions through a session, without a socket.
-#![allow(clippy::unwrap_used)]
+//! SMTP's commands and bodies, ours beside smtp-proto's, and whole transactions through a session.
 
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
+use pillarbox_benches::work::smtp;
 use smtp_proto::session::{Config, Event, Protocol, ServerSession};
 
 fn main() {
     divan::main();
+}
+
+fn read(bencher: Bencher<'_, '_>, session: &[&str], read: fn(&[u8]) -> usize) {
+    let wire = smtp::sessions(session);
+    bencher.counter(ItemsCount::new(session.len() * smtp::SESSIONS)).bench_local(|| read(black_box(&wire)));
+}
+
+#[divan::bench_group]
+mod commands {
+    use super::*;
+
+    #[divan::bench]
+    fn pillarbox(bencher: Bencher<'_, '_>) {
+        read(bencher, &smtp::BASIC, smtp::read_commands);
+    }
+
+    #[divan::bench]
+    fn smtp_proto(bencher: Bencher<'_, '_>) {
+        read(bencher, &smtp::BASIC, smtp::read_commands_smtp_proto);
+    }
+}
+
+#[divan::bench_group]
+mod commands_with_parameters {
+    use super::*;
+
+    #[divan::bench]
+    fn pillarbox(bencher: Bencher<'_, '_>) {
+        read(bencher, &smtp::WITH_PARAMETERS, smtp::read_commands);
+    }
+
+    #[divan::bench]
+    fn smtp_proto(bencher: Bencher<'_, '_>) {
+        read(bencher, &smtp::WITH_PARAMETERS, smtp::read_commands_smtp_proto);
+    }
+}
+
+/// Ten megabytes behind DATA, which have been read already: ours gives slices of them, smtp-proto copies.
+macro_rules! bodies {
+    ($($name:ident: $body:ident;)*) => {$(
+        #[divan::bench_group(sample_count = 20)]
+        mod $name {
+            use super::*;
+
+            #[divan::bench]
+            fn pillarbox(bencher: Bencher<'_, '_>) {
+                let body = smtp::$body();
+                bencher
+                    .counter(BytesCount::new(body.len()))
+                    .with_inputs(|| BytesMut::from(&body[..]))
+                    .bench_local_values(smtp::decode);
+            }
+
+            #[divan::bench]
+            fn smtp_proto(bencher: Bencher<'_, '_>) {
+                let (body, mut out) = (smtp::$body(), Vec::with_capacity(smtp::BODY + 16));
+                bencher
+                    .counter(BytesCount::new(body.len()))
+                    .bench_local(|| smtp::decode_smtp_proto(black_box(&body), &mut out));
+            }
+
+            #[divan::bench]
+            fn bare_scan(bencher: Bencher<'_, '_>) {
+                let body = smtp::$body();
+                bencher.counter(BytesCount::new(body.len())).bench_local(|| smtp::scan(black_box(&body)));
+            }
+
+            #[divan::bench]
+            fn octet_by_octet(bencher: Bencher<'_, '_>) {
+                let (body, mut out) = (smtp::$body(), Vec::with_capacity(smtp::BODY + 16));
+                bencher
+                    .counter(BytesCount::new(body.len()))
+                    .bench_local(|| smtp::decode_octet_by_octet(black_box(&body), &mut out));
+            }
+        }
+    )*};
+}
+
+bodies! {
+    data_base64: base64_body;
+    data_dotted_text: dotted_body;
+    data_all_dots: dots_body;
 }
 
 const READ: usize = 16 * 1024;
@@ -30,14 +112,14 @@ fn converse(config: &Arc<Config>, wire: &[u8]) -> BytesMut {
     let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
     for read in wire.chunks(READ) {
         input.extend_from_slice(read);
-        while let Some(event) = session.next_event(&mut input).unwrap() {
+        while let Some(event) = session.next_event(&mut input).expect("every event is answered") {
             let answer = match &event {
                 Event::Data(_) => continue,
                 Event::Rcpt(rcpt) => rcpt.accept(),
                 Event::EndOfData(end) => end.accept(),
                 _ => event.default_answer(),
             };
-            session.answer(answer, &mut output).unwrap();
+            session.answer(answer, &mut output).expect("it fits");
         }
     }
     assert!(session.is_closed());
@@ -46,7 +128,7 @@ fn converse(config: &Arc<Config>, wire: &[u8]) -> BytesMut {
 
 #[divan::bench(args = [10, 1000])]
 fn transactions_with_lines(bencher: Bencher<'_, '_>, lines: usize) {
-    let config = Arc::new(Config::new("mail.example.org".parse().unwrap(), Protocol::Smtp));
+    let config = Arc::new(Config::new("mail.example.org".parse().expect("a name"), Protocol::Smtp));
     let wire = conversation(lines);
     bencher
         .counter(BytesCount::new(wire.len()))

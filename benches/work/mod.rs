@@ -2,6 +2,7 @@
 //! counted ones call the same functions.
 
 pub mod imap;
+pub mod smtp;
 
 /// A piece of work whose instructions are counted.
 #[derive(Debug, Clone, Copy)]
@@ -21,5 +22,5 @@ pub type Round = Box<dyn FnMut() -> usize>;
 
 /// All of it.
 pub fn all() -> Vec<Work> {
-    [imap::work()].concat()
+    [smtp::work(), imap::work()].concat()
 }

@@ -12,7 +12,7 @@ use super::parse::Context;
 use crate::grammar::read::{
     Parsed, Upper, astring, close, expected, list, message_set, named, number64, nz_number, open, space, word, wrong,
 };
-use crate::grammar::{Class, Dialect, FieldNames, MessageSet, Numbering, push_field_name};
+use crate::grammar::{Dialect, FieldNames, MessageSet, Numbering, class, push_field_name};
 use crate::response::write::{self, Out};
 
 /// FETCH and UID FETCH.
@@ -193,7 +193,7 @@ fn macro_of(input: &[u8]) -> Option<(&[u8], &'static [FetchAttribute])> {
 
 impl FetchAttribute {
     fn read<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Self> {
-        let (name, rest) = Class::ITEM.split(input);
+        let (name, rest) = class::ITEM.split(input);
         let has_section = matches!(rest, [b'[', ..]);
         let plain = match Upper::<16>::of(name).as_octets() {
             b"ENVELOPE" => Self::Envelope,
@@ -368,7 +368,7 @@ impl Section {
 
 impl SectionText {
     fn read(input: &[u8], of_part: bool, dialect: Dialect, most: usize) -> Parsed<'_, Self> {
-        let (name, rest) = Class::ITEM.split(input);
+        let (name, rest) = class::ITEM.split(input);
         match Upper::<17>::of(name).as_octets() {
             b"HEADER.FIELDS.NOT" => {
                 field_names(rest, dialect, most).map(|(rest, names)| (rest, Self::HeaderFieldsNot(names)))

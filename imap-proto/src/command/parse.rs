@@ -11,7 +11,7 @@ use crate::frame::LiteralHead;
 use crate::grammar::read::{
     Fault, Parsed, Upper, atom, boxed, date_time, expected, flag_list, items, mailbox, message_set, space,
 };
-use crate::grammar::{Class, Dialect, Numbering, Tag};
+use crate::grammar::{Dialect, Numbering, Tag, class};
 use crate::limits::Limits;
 
 /// What a parser of arguments has to know.
@@ -84,7 +84,7 @@ fn begin(frame: &[u8]) -> Result<(Tag, &[u8], &[u8]), CommandError> {
     let tag = Tag::split(frame).filter(|(_, rest)| matches!(rest, [] | [b' ', ..]));
     let (tag, rest) = tag.ok_or(CommandError::new(None, CommandErrorKind::NoTag))?;
     match rest {
-        [b' ', rest @ ..] => match Class::ATOM.split(rest) {
+        [b' ', rest @ ..] => match class::ATOM.split(rest) {
             ([], _) => Err(CommandError::new(Some(tag), CommandErrorKind::NoCommand)),
             (verb, rest) => Ok((tag, verb, rest)),
         },

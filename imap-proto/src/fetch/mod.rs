@@ -13,14 +13,14 @@ pub use fields::FieldFilter;
 pub use section::{Octets, binary_part, octets_of, within};
 pub use structure::write_structure;
 
-use crate::grammar::{Class, Dialect};
+use crate::grammar::{Dialect, class};
 use crate::response::write::{self, Out, Pen};
 
 /// Text of a header for a client: as it is where it may be, encoded words in place of octets beyond ASCII where it may
 /// not (RFC 9051 §7.5.2). Line ends and NUL are taken out.
 fn header_text(text: &[u8], dialect: Dialect, out: &mut Pen<'_>) {
     let text = text.trim_ascii();
-    if text.len() <= write::QUOTED_MOST && Class::QUOTED.has_all(text) {
+    if text.len() <= write::QUOTED_MOST && class::QUOTED.has_all(text) {
         return out.quoted(text);
     }
     let is_clean = |octet: &u8| !matches!(octet, b'\r' | b'\n' | 0);

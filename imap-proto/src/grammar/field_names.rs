@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Class;
+use super::class;
 
 /// Names of header fields, as they were written: at least one. They stand in one piece of memory, however many they are.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -22,7 +22,7 @@ impl FieldNames {
     pub(crate) fn of_atoms(joined: &[u8], most: usize) -> Option<Self> {
         let mut count = 0;
         for name in joined.split(|&octet| octet == b' ') {
-            if name.is_empty() || !Class::ASTRING.and(Class::FIELD_NAME).has_all(name) {
+            if name.is_empty() || !class::FIELD_NAME_ATOM.has_all(name) {
                 return None;
             }
             count += 1;
@@ -43,7 +43,7 @@ impl FieldNames {
 
 /// Adds a name and a space. `None` if it is no name.
 pub(crate) fn push(joined: &mut String, name: &[u8]) -> Option<()> {
-    if name.is_empty() || !Class::FIELD_NAME.has_all(name) {
+    if name.is_empty() || !class::FIELD_NAME.has_all(name) {
         return None;
     }
     joined.push_str(std::str::from_utf8(name).ok()?);

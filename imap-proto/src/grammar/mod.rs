@@ -1,6 +1,6 @@
 //! The words that commands and responses are made of (RFC 9051 §9), read from complete slices.
 
-mod class;
+pub(crate) mod class;
 mod date;
 mod field_names;
 mod mailbox;
@@ -10,7 +10,6 @@ mod sequence_set;
 mod tag;
 pub mod utf7;
 
-pub(crate) use class::Class;
 pub use date::Date;
 pub(crate) use date::{civil, month_name, month_of};
 pub use field_names::FieldNames;

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
+use mail_wire::octet_set::OctetSet;
 use mailstore_traits::{Flag, Flags, Keyword, SystemFlag, Timestamp};
 use nom::{IResult, Parser};
 
-use super::{Class, Date, Dialect, Mailbox, MessageSet, OctetString, SeqBound, SequenceSet, month_of};
+use super::{Date, Dialect, Mailbox, MessageSet, OctetString, SeqBound, SequenceSet, class, month_of};
 use crate::command::CommandErrorKind;
 
 /// What a parser gives.
@@ -143,11 +144,11 @@ pub(crate) fn close(input: &[u8]) -> Parsed<'_, ()> {
 
 /// `atom`.
 pub(crate) fn atom(input: &[u8]) -> Parsed<'_, &[u8]> {
-    some(Class::ATOM, "an atom")(input)
+    some(&class::ATOM, "an atom")(input)
 }
 
 /// One octet or more of that class.
-pub(crate) fn some<'a>(class: Class, what: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]> {
+pub(crate) fn some<'a>(class: &'static OctetSet, what: &'static str) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]> {
     move |input| match class.split(input) {
         ([], _) => expected(what),
         (taken, rest) => Ok((rest, taken)),
@@ -188,7 +189,7 @@ pub(crate) fn quoted(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>
 #[inline]
 fn plain_quoted(input: &[u8]) -> Option<(&[u8], &[u8])> {
     let [b'"', rest @ ..] = input else { return None };
-    match Class::QUOTED.split(rest) {
+    match class::QUOTED.split(rest) {
         (plain, [b'"', rest @ ..]) => Some((rest, plain)),
         _ => None,
     }
@@ -227,7 +228,7 @@ pub(crate) fn literal8(input: &[u8]) -> Parsed<'_, &[u8]> {
 
 /// What stands behind the opening brace.
 fn literal_octets<'a>(input: &'a [u8], what: &'static str) -> Parsed<'a, &'a [u8]> {
-    let (digits, rest) = Class::DIGIT.split(input);
+    let (digits, rest) = class::DIGIT.split(input);
     let ([b'}', b'\r', b'\n', rest @ ..] | [b'+', b'}', b'\r', b'\n', rest @ ..]) = rest else {
         return expected(what);
     };
@@ -270,7 +271,7 @@ pub(crate) fn octet_nstring(input: &[u8], dialect: Dialect) -> Parsed<'_, Option
 pub(crate) fn astring(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>> {
     match input {
         [b'"' | b'{', ..] => string(input, dialect),
-        _ => some(Class::ASTRING, "a string")(input).map(|(rest, octets)| (rest, Cow::Borrowed(octets))),
+        _ => some(&class::ASTRING, "a string")(input).map(|(rest, octets)| (rest, Cow::Borrowed(octets))),
     }
 }
 
@@ -298,7 +299,7 @@ pub(crate) fn mailbox(input: &[u8], dialect: Dialect) -> Parsed<'_, Mailbox> {
 pub(crate) fn list_mailbox(input: &[u8], dialect: Dialect, most: usize) -> Parsed<'_, String> {
     let (rest, octets) = match input {
         [b'"' | b'{', ..] => string(input, dialect)?,
-        _ => some(Class::LIST, "a pattern")(input).map(|(rest, octets)| (rest, Cow::Borrowed(octets)))?,
+        _ => some(&class::LIST, "a pattern")(input).map(|(rest, octets)| (rest, Cow::Borrowed(octets)))?,
     };
     if octets.len() > most {
         return wrong(CommandErrorKind::TooMany);
@@ -315,7 +316,7 @@ fn number_of(digits: &[u8]) -> Option<u64> {
 
 /// `number64` and `mod-sequence-value`: 63 bits (RFC 9051 §9, RFC 7162 §7).
 pub(crate) fn number64(input: &[u8]) -> Parsed<'_, u64> {
-    let (digits, rest) = Class::DIGIT.split(input);
+    let (digits, rest) = class::DIGIT.split(input);
     match number_of(digits) {
         Some(number) if !digits.is_empty() && i64::try_from(number).is_ok() => Ok((rest, number)),
         _ => expected("a number"),
@@ -324,7 +325,7 @@ pub(crate) fn number64(input: &[u8]) -> Parsed<'_, u64> {
 
 /// `nz-number`.
 pub(crate) fn nz_number(input: &[u8]) -> Parsed<'_, NonZeroU32> {
-    let (digits, rest) = Class::DIGIT.split(input);
+    let (digits, rest) = class::DIGIT.split(input);
     match number_of(digits).and_then(|number| NonZeroU32::new(u32::try_from(number).ok()?)) {
         Some(number) => Ok((rest, number)),
         None => expected("a number from 1 to 4294967295"),
@@ -378,12 +379,12 @@ pub(crate) fn message_set(input: &[u8], most: usize) -> Parsed<'_, MessageSet> {
 /// `flag`: `None` for one of the system's that is not known, and for `\Recent`, which nobody sets.
 pub(crate) fn flag(input: &[u8]) -> Parsed<'_, Option<Flag>> {
     if let [b'\\', rest @ ..] = input {
-        let (rest, name) = some(Class::ATOM, "a flag")(rest)?;
+        let (rest, name) = some(&class::ATOM, "a flag")(rest)?;
         let named = |flag: &SystemFlag| flag.as_str().as_bytes().get(1..).unwrap_or_default();
         let known = SystemFlag::ALL.into_iter().find(|flag| named(flag).eq_ignore_ascii_case(name));
         return Ok((rest, known.map(Flag::System)));
     }
-    let (rest, name) = some(Class::ATOM, "a flag")(input)?;
+    let (rest, name) = some(&class::ATOM, "a flag")(input)?;
     match text(name).and_then(|name| Keyword::new(name).ok()) {
         Some(keyword) => Ok((rest, Some(Flag::Keyword(keyword)))),
         None => expected("a keyword of at most 255 octets"),
@@ -405,9 +406,9 @@ pub(crate) fn date(input: &[u8]) -> Parsed<'_, Date> {
         [b'"', rest @ ..] => (true, rest),
         _ => (false, input),
     };
-    let (day, rest) = Class::DIGIT.split(text);
+    let (day, rest) = class::DIGIT.split(text);
     let ([b'-', m1, m2, m3, b'-', rest @ ..], 1..=2) = (rest, day.len()) else { return expected(A_DATE) };
-    let (year, rest) = Class::DIGIT.split(rest);
+    let (year, rest) = class::DIGIT.split(rest);
     let number = |digits| number_of(digits).and_then(|number| u16::try_from(number).ok());
     let day = number(day).and_then(|day| u8::try_from(day).ok());
     let date = match (day, month_of(&[*m1, *m2, *m3]), number(year).filter(|_| year.len() == 4)) {
@@ -443,7 +444,7 @@ fn moment_of(text: &[u8; 28]) -> Option<Timestamp> {
         return None;
     };
     let two = |tens: &u8, ones: &u8| {
-        let digits = Class::DIGIT.has(*tens) && Class::DIGIT.has(*ones);
+        let digits = class::DIGIT.has(*tens) && class::DIGIT.has(*ones);
         digits.then(|| i64::from(tens.wrapping_sub(b'0')) * 10 + i64::from(ones.wrapping_sub(b'0')))
     };
     let day = if *d1 == b' ' { two(&b'0', d2)? } else { two(d1, d2)? };

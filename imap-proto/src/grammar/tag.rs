@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Class, OctetString};
+use super::{OctetString, class};
 
 /// A `tag` (RFC 9051 §9): ASTRING-CHARs without `+`, at most 255 octets.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -19,13 +19,13 @@ impl Tag {
 
     /// Takes a tag as it came. `None` if it is none.
     pub fn from_octets(tag: &[u8]) -> Option<Self> {
-        let is_tag = (1..=Self::MAX_OCTETS).contains(&tag.len()) && Class::TAG.has_all(tag);
+        let is_tag = (1..=Self::MAX_OCTETS).contains(&tag.len()) && class::TAG.has_all(tag);
         is_tag.then(|| Self(tag.into()))
     }
 
     /// The tag at the front, and the rest.
     pub(crate) fn split(octets: &[u8]) -> Option<(Self, &[u8])> {
-        let (tag, rest) = Class::TAG.split(octets);
+        let (tag, rest) = class::TAG.split(octets);
         (1..=Self::MAX_OCTETS).contains(&tag.len()).then(|| (Self(tag.into()), rest))
     }
 

@@ -16,7 +16,7 @@ use crate::grammar::read::{
     Fault, Parsed, Upper, astring, atom, boxed, close, expected, flag, mailbox, named, nstring, number64, nz_number,
     octet_string, open, quoted, sequence_set, some, space, string, word, wrong,
 };
-use crate::grammar::{Class, Dialect, SeqBound, SequenceSet, Tag};
+use crate::grammar::{Dialect, SeqBound, SequenceSet, Tag, class};
 use crate::stack::Stack;
 
 /// Why octets are no response.
@@ -478,7 +478,7 @@ pub(super) fn value<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Value>
                 values.push(Value::Text(text));
             }
             _ => {
-                let (rest, word) = some(Class::ASTRING, "a value")(input)?;
+                let (rest, word) = some(&class::ASTRING, "a value")(input)?;
                 input = rest;
                 values.push(match word {
                     [b'N' | b'n', b'I' | b'i', b'L' | b'l'] => Value::Nil,

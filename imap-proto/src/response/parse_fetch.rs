@@ -10,7 +10,7 @@ use nom::sequence::{delimited, preceded, terminated};
 use super::data::{Envelope, EnvelopeAddress, FetchItem, Rfc822};
 use super::parse::{Context, each_word, value};
 use crate::command::{CommandErrorKind, Section, read_part, read_section};
-use crate::grammar::Class;
+use crate::grammar::class;
 use crate::grammar::read::{
     Parsed, Upper, close, date_time, expected, flag, literal8, nstring, number64, nz_number, octet_nstring, open,
     space, word, wrong,
@@ -18,7 +18,7 @@ use crate::grammar::read::{
 
 /// One item of a message's answer.
 pub(super) fn fetch_item<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, FetchItem> {
-    let (name, rest) = Class::ITEM.split(input);
+    let (name, rest) = class::ITEM.split(input);
     let upper = Upper::<13>::of(name);
     let text = |input| nstring(input, with.dialect).map(|(rest, text)| (rest, text.map(|text| Box::from(&*text))));
     if let [b'[', ..] = rest {

@@ -5,7 +5,7 @@
 
 use mailstore_traits::{Flag, Flags, Timestamp, UidSet};
 
-use crate::grammar::{Class, Dialect, Mailbox, month_name};
+use crate::grammar::{Dialect, Mailbox, class, month_name};
 
 pub use super::pen::{Out, Pen};
 
@@ -51,7 +51,7 @@ pub fn literal8_head(octets: u64, out: &mut impl Out) {
 /// valid UTF-8 is quoted too (RFC 9051 §4.3). NUL, which no string may hold, is left out.
 pub fn string(text: &[u8], dialect: Dialect, out: &mut impl Out) {
     if text.len() <= QUOTED_MOST {
-        if Class::QUOTED.has_all(text) {
+        if class::QUOTED.has_all(text) {
             return out.quoted(text);
         }
         if is_quotable(text, dialect) {
@@ -78,7 +78,7 @@ pub fn nstring(text: Option<&[u8]>, dialect: Dialect, out: &mut impl Out) {
 /// An `astring`: an atom where it is one, a [`string`] otherwise.
 pub fn astring(text: &[u8], dialect: Dialect, out: &mut impl Out) {
     // An atom NIL would be taken for no string at all.
-    let is_atom = !text.is_empty() && text.len() <= 255 && Class::ASTRING.has_all(text);
+    let is_atom = !text.is_empty() && text.len() <= 255 && class::ASTRING.has_all(text);
     if is_atom && !text.eq_ignore_ascii_case(b"NIL") {
         out.octets(text);
     } else {

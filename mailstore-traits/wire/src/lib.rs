@@ -130,6 +130,7 @@ pub mod io;
 pub mod line;
 pub mod line_ends;
 pub mod machine;
+pub mod octet_set;
 pub mod proxy;
 pub mod sasl;
 mod stretch;

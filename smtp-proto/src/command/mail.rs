@@ -3,7 +3,7 @@
 
 use super::{CommandErrorKind, DeliverBy, Dialect, EnvelopeId, Hold, Priority, Return, Submitter, path_prefix};
 use crate::error::ParseErrorKind;
-use crate::grammar::{ExtraParameter, ReversePath, named, parameters, reverse_path, whole};
+use crate::grammar::{ExtraParameter, Parameter, ReversePath, named, parameters, reverse_path, whole};
 
 /// What kind of octets the message is made of (RFC 6152 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,61 +122,61 @@ impl Mail {
         Ok(mail)
     }
 
-    fn take(&mut self, parameter: ExtraParameter, dialect: &Dialect) -> Result<(), CommandErrorKind> {
+    fn take(&mut self, parameter: Parameter<'_>, dialect: &Dialect) -> Result<(), CommandErrorKind> {
         let extensions = dialect.extensions;
-        let value = parameter.value.as_ref().map(|value| value.as_str());
+        let value = parameter.value;
         // Whether it was a legal value; a parameter without one has none.
-        let legal = match parameter.keyword.as_str() {
-            "AUTH" if extensions.auth => set(&mut self.submitter, value.and_then(Submitter::parse)),
-            "RET" if extensions.dsn => set(&mut self.returned, value.and_then(Return::parse)),
-            "ENVID" if extensions.dsn => set(&mut self.envelope_id, value.and_then(EnvelopeId::parse)),
-            "MT-PRIORITY" if extensions.mt_priority.is_some() => {
+        let legal = match parameter.upper().as_octets() {
+            b"AUTH" if extensions.auth => set(&mut self.submitter, value.and_then(Submitter::parse)),
+            b"RET" if extensions.dsn => set(&mut self.returned, value.and_then(Return::parse)),
+            b"ENVID" if extensions.dsn => set(&mut self.envelope_id, value.and_then(EnvelopeId::parse)),
+            b"MT-PRIORITY" if extensions.mt_priority.is_some() => {
                 set(&mut self.priority, value.and_then(Priority::parse))
             }
-            "REQUIRETLS" if extensions.require_tls => {
+            b"REQUIRETLS" if extensions.require_tls => {
                 self.require_tls = true;
                 value.is_none()
             }
-            "BY" if let Some(minimum) = extensions.deliver_by => {
+            b"BY" if let Some(minimum) = extensions.deliver_by => {
                 set(&mut self.deliver_by, value.and_then(|value| DeliverBy::parse(value, minimum)))
             }
             // RFC 4865: one of the two.
-            "HOLDFOR" | "HOLDUNTIL" if extensions.future_release.is_some() && self.hold.is_some() => false,
-            "HOLDFOR" if let Some(most) = extensions.future_release => {
+            b"HOLDFOR" | b"HOLDUNTIL" if extensions.future_release.is_some() && self.hold.is_some() => false,
+            b"HOLDFOR" if let Some(most) = extensions.future_release => {
                 set(&mut self.hold, value.and_then(|value| Hold::parse_for(value, most)))
             }
-            "HOLDUNTIL" if let Some(most) = extensions.future_release => {
+            b"HOLDUNTIL" if let Some(most) = extensions.future_release => {
                 set(&mut self.hold, value.and_then(|value| Hold::parse_until(value, most)))
             }
             _ => return self.take_basic(parameter, dialect),
         };
-        if legal { Ok(()) } else { Err(CommandErrorKind::ParameterValue(parameter.keyword)) }
+        if legal { Ok(()) } else { Err(CommandErrorKind::ParameterValue(parameter.keyword())) }
     }
 
-    fn take_basic(&mut self, parameter: ExtraParameter, dialect: &Dialect) -> Result<(), CommandErrorKind> {
+    fn take_basic(&mut self, parameter: Parameter<'_>, dialect: &Dialect) -> Result<(), CommandErrorKind> {
         let extensions = dialect.extensions;
-        let value = parameter.value.as_ref().map(|value| value.as_str());
-        match parameter.keyword.as_str() {
-            "SIZE" if extensions.size => match value.and_then(size) {
+        let value = parameter.value;
+        match parameter.upper().as_octets() {
+            b"SIZE" if extensions.size => match value.and_then(size) {
                 Some(size) => self.size = Some(size),
-                None => return Err(CommandErrorKind::ParameterValue(parameter.keyword)),
+                None => return Err(CommandErrorKind::ParameterValue(parameter.keyword())),
             },
-            "BODY" if extensions.eight_bit_mime => match value {
+            b"BODY" if extensions.eight_bit_mime => match value {
                 Some(value) if value.eq_ignore_ascii_case("7BIT") => self.body = Some(BodyType::SevenBit),
                 Some(value) if value.eq_ignore_ascii_case("8BITMIME") => self.body = Some(BodyType::EightBitMime),
                 Some(value) if extensions.binary_mime && value.eq_ignore_ascii_case("BINARYMIME") => {
                     self.body = Some(BodyType::BinaryMime);
                 }
                 // A legal value, perhaps, of an extension that is not offered.
-                Some(_) => return Err(CommandErrorKind::UnknownParameter(parameter.keyword)),
-                None => return Err(CommandErrorKind::ParameterValue(parameter.keyword)),
+                Some(_) => return Err(CommandErrorKind::UnknownParameter(parameter.keyword())),
+                None => return Err(CommandErrorKind::ParameterValue(parameter.keyword())),
             },
-            "SMTPUTF8" if extensions.smtp_utf8 => match value {
+            b"SMTPUTF8" if extensions.smtp_utf8 => match value {
                 None => self.smtp_utf8 = true,
-                Some(_) => return Err(CommandErrorKind::ParameterValue(parameter.keyword)),
+                Some(_) => return Err(CommandErrorKind::ParameterValue(parameter.keyword())),
             },
-            _ if dialect.mail_parameters.contains(&parameter.keyword) => self.extra.push(parameter),
-            _ => return Err(CommandErrorKind::UnknownParameter(parameter.keyword)),
+            _ if dialect.mail_parameters.iter().any(|name| parameter.is(name)) => self.extra.push(parameter.to_extra()),
+            _ => return Err(CommandErrorKind::UnknownParameter(parameter.keyword())),
         }
         Ok(())
     }

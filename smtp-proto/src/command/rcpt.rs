@@ -3,7 +3,7 @@
 use super::mail::set;
 use super::{CommandErrorKind, Dialect, Notify, OriginalRecipient, ValidSince, path_prefix};
 use crate::error::ParseErrorKind;
-use crate::grammar::{ExtraParameter, ForwardPath, forward_path, named, parameters, whole};
+use crate::grammar::{ExtraParameter, ForwardPath, Parameter, forward_path, named, parameters, whole};
 
 /// A client names one recipient of the message.
 ///
@@ -47,24 +47,24 @@ impl Rcpt {
         Ok(rcpt)
     }
 
-    fn take(&mut self, parameter: ExtraParameter, dialect: &Dialect) -> Result<(), CommandErrorKind> {
+    fn take(&mut self, parameter: Parameter<'_>, dialect: &Dialect) -> Result<(), CommandErrorKind> {
         let extensions = dialect.extensions;
-        let value = parameter.value.as_ref().map(|value| value.as_str());
-        let legal = match parameter.keyword.as_str() {
-            "NOTIFY" if extensions.dsn => set(&mut self.notify, value.and_then(Notify::parse)),
+        let value = parameter.value;
+        let legal = match parameter.upper().as_octets() {
+            b"NOTIFY" if extensions.dsn => set(&mut self.notify, value.and_then(Notify::parse)),
             // RFC 6533 §3: octets beyond ASCII only where SMTPUTF8 is offered.
-            "ORCPT" if extensions.dsn => {
+            b"ORCPT" if extensions.dsn => {
                 let original = value.and_then(OriginalRecipient::parse);
                 set(&mut self.original, original.filter(|original| original.is_ascii() || extensions.smtp_utf8))
             }
-            "RRVS" if extensions.rrvs => set(&mut self.valid_since, value.and_then(ValidSince::parse)),
-            _ if dialect.rcpt_parameters.contains(&parameter.keyword) => {
-                self.extra.push(parameter);
+            b"RRVS" if extensions.rrvs => set(&mut self.valid_since, value.and_then(ValidSince::parse)),
+            _ if dialect.rcpt_parameters.iter().any(|name| parameter.is(name)) => {
+                self.extra.push(parameter.to_extra());
                 return Ok(());
             }
-            _ => return Err(CommandErrorKind::UnknownParameter(parameter.keyword)),
+            _ => return Err(CommandErrorKind::UnknownParameter(parameter.keyword())),
         };
-        if legal { Ok(()) } else { Err(CommandErrorKind::ParameterValue(parameter.keyword)) }
+        if legal { Ok(()) } else { Err(CommandErrorKind::ParameterValue(parameter.keyword())) }
     }
 
     pub(super) fn arguments(&self) -> String {

@@ -89,15 +89,60 @@ impl Verb {
 
     /// The verb at the front of a line, in whatever case, and what stands behind the space that ends it.
     pub(crate) fn split(line: &[u8]) -> Option<(Self, &[u8])> {
+        // Nearly all have four letters.
+        if let Some((word, rest @ ([] | [b' ', ..]))) = line.split_first_chunk::<4>()
+            && let Some(verb) = Self::of_four(word.map(|octet| octet.to_ascii_uppercase()))
+        {
+            return Some((verb, rest.strip_prefix(b" ").unwrap_or(rest)));
+        }
         let end = line.iter().position(|&octet| octet == b' ').unwrap_or(line.len());
         let (word, rest) = line.split_at(end);
         let verb = Self::ALL.into_iter().find(|verb| word.eq_ignore_ascii_case(verb.as_str().as_bytes()))?;
         Some((verb, rest.strip_prefix(b" ").unwrap_or(rest)))
+    }
+
+    const fn of_four(word: [u8; 4]) -> Option<Self> {
+        Some(match &word {
+            b"EHLO" => Self::Ehlo,
+            b"HELO" => Self::Helo,
+            b"LHLO" => Self::Lhlo,
+            b"MAIL" => Self::Mail,
+            b"RCPT" => Self::Rcpt,
+            b"DATA" => Self::Data,
+            b"RSET" => Self::Rset,
+            b"VRFY" => Self::Vrfy,
+            b"EXPN" => Self::Expn,
+            b"HELP" => Self::Help,
+            b"NOOP" => Self::Noop,
+            b"QUIT" => Self::Quit,
+            b"AUTH" => Self::Auth,
+            b"BDAT" => Self::Bdat,
+            _ => return None,
+        })
     }
 }
 
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verb_is_known_in_any_case_and_ends_with_its_word() {
+        for verb in Verb::ALL {
+            for word in [verb.as_str().to_owned(), verb.as_str().to_lowercase()] {
+                assert_eq!(Verb::split(word.as_bytes()), Some((verb, &b""[..])));
+                assert_eq!(Verb::split(format!("{word} x y").as_bytes()), Some((verb, &b"x y"[..])));
+                assert_eq!(Verb::split(format!("{word}x").as_bytes()), None);
+            }
+        }
+        for none in ["", " ", "NOO", "NOOP\tx", " NOOP", "XYZZ"] {
+            assert_eq!(Verb::split(none.as_bytes()), None, "{none:?}");
+        }
     }
 }

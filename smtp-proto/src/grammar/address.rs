@@ -3,12 +3,11 @@
 use std::fmt;
 
 use nom::Parser;
-use nom::bytes::complete::tag;
 
 use super::domain::domain;
 use super::literal::address_literal;
 use super::local_part::local_part;
-use super::{AddressLiteral, Domain, LocalPart, Parsed, expect, parsed_type};
+use super::{AddressLiteral, Domain, LocalPart, Parsed, fail, parsed_type};
 use crate::error::ParseErrorKind;
 
 /// A host by name or by address: what stands behind an `@`, and what a client says that it is.
@@ -107,8 +106,10 @@ impl fmt::Display for Address {
 }
 
 pub(crate) fn address(input: &[u8]) -> Parsed<'_, Address> {
-    let at = expect(ParseErrorKind::Path, tag(&b"@"[..]));
-    (local_part, at, host).map(|(local_part, _, host)| Address { local_part, host }).parse(input)
+    let (rest, local_part) = local_part(input)?;
+    let [b'@', rest @ ..] = rest else { return fail(rest, ParseErrorKind::Path) };
+    let (rest, host) = host(rest)?;
+    Ok((rest, Address { local_part, host }))
 }
 
 #[cfg(test)]

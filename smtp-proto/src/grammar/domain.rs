@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use mail_wire::octet_set::OctetSet;
 use nom::Parser;
 use nom::bytes::complete::take_while1;
+use smol_str::SmolStr;
 
 use super::{Parsed, fail, parsed_type, utf8};
 use crate::error::ParseErrorKind;
@@ -19,7 +21,7 @@ use crate::error::ParseErrorKind;
 /// ask. Only what could not be one in any case is refused: control characters, white space, and the full stops of other
 /// scripts, which some software takes for a dot (attack row I8).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Domain(String);
+pub struct Domain(SmolStr);
 
 impl Domain {
     /// The most octets a name has.
@@ -59,7 +61,44 @@ pub(crate) fn domain(input: &[u8]) -> Parsed<'_, Domain> {
     parse(input, false)
 }
 
+/// Letters, digits and hyphens, and the dots between labels.
+static PLAIN: OctetSet = OctetSet::ALPHANUMERIC.with(b"-.");
+
+/// What goes on with a name beyond them.
+static ODD: OctetSet = OctetSet::BEYOND_ASCII.with(b"_");
+
+/// What nearly every name is: labels of ASCII. `None` is for what has to be looked at more closely, errors too.
+fn plain(input: &[u8]) -> Option<(&[u8], &str)> {
+    let (name, rest) = PLAIN.split(input);
+    if name.len() > Domain::MAX_OCTETS || rest.first().is_some_and(|&octet| ODD.has(octet)) {
+        return None;
+    }
+    let (mut label, mut before) = (0usize, b'.');
+    for &octet in name {
+        if octet == b'.' {
+            // A label ends, which is not empty and has no hyphen at its end.
+            if matches!(before, b'.' | b'-') {
+                return None;
+            }
+            label = 0;
+        } else {
+            label += 1;
+            if label > Domain::MAX_LABEL || label == 1 && octet == b'-' {
+                return None;
+            }
+        }
+        before = octet;
+    }
+    if matches!(before, b'.' | b'-') {
+        return None;
+    }
+    Some((rest, std::str::from_utf8(name).ok()?))
+}
+
 fn parse(input: &[u8], underscores: bool) -> Parsed<'_, Domain> {
+    if let Some((rest, name)) = plain(input) {
+        return Ok((rest, Domain(name.into())));
+    }
     let is_part = |octet: u8| octet.is_ascii_alphanumeric() || octet >= 0x80 || b".-_".contains(&octet);
     let (rest, octets) = super::expect(ParseErrorKind::Domain, take_while1(is_part)).parse(input)?;
     let text = utf8(input, octets)?;
@@ -73,7 +112,7 @@ fn parse(input: &[u8], underscores: bool) -> Parsed<'_, Domain> {
         }
         offset += label.len() + 1;
     }
-    Ok((rest, Domain(text.to_owned())))
+    Ok((rest, Domain(text.into())))
 }
 
 fn is_label(label: &str, underscores: bool) -> bool {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use mail_wire::octet_set::OctetSet;
 use nom::Parser;
 use nom::bytes::complete::{tag, take_while1};
+use smol_str::SmolStr;
 
 use super::{Parsed, expect, fail, is_atext, parsed_type, utf8};
 use crate::error::ParseErrorKind;
@@ -20,7 +22,7 @@ use crate::error::ParseErrorKind;
 ///
 /// At most 256 octets: RFC 5321 §4.5.3.1.1 has everybody take 64, and the bounce addresses of mailing lists are longer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LocalPart(String);
+pub struct LocalPart(SmolStr);
 
 impl LocalPart {
     /// The most octets it has, without its quoting.
@@ -33,7 +35,7 @@ impl LocalPart {
     pub fn from_unquoted(name: impl Into<String>) -> Result<Self, crate::error::ParseError> {
         let name = name.into();
         match name.find(char::is_control) {
-            None if name.len() <= Self::MAX_OCTETS => Ok(Self(name)),
+            None if name.len() <= Self::MAX_OCTETS => Ok(Self(name.into())),
             at => Err(crate::error::ParseError::new(ParseErrorKind::LocalPart, at.unwrap_or(Self::MAX_OCTETS))),
         }
     }
@@ -69,7 +71,24 @@ impl fmt::Display for LocalPart {
     }
 }
 
+/// Atoms and the dots between them, in ASCII.
+static PLAIN: OctetSet = OctetSet::ALPHANUMERIC.with(b"!#$%&'*+-/=?^_`{|}~.");
+
+/// What nearly every one is: atoms of ASCII in front of an `@`. `None` is for what has to be looked at more closely,
+/// errors too.
+fn plain(input: &[u8]) -> Option<(&[u8], &str)> {
+    let (name, rest) = PLAIN.split(input);
+    let is_odd = name.len() > LocalPart::MAX_OCTETS || !rest.starts_with(b"@");
+    if is_odd || name.split(|&octet| octet == b'.').any(<[u8]>::is_empty) {
+        return None;
+    }
+    Some((rest, std::str::from_utf8(name).ok()?))
+}
+
 pub(crate) fn local_part(input: &[u8]) -> Parsed<'_, LocalPart> {
+    if let Some((rest, name)) = plain(input) {
+        return Ok((rest, LocalPart(name.into())));
+    }
     let (rest, name) = match input {
         [b'"', behind @ ..] => quoted(behind)?,
         _ => dot_string(input)?,
@@ -78,7 +97,7 @@ pub(crate) fn local_part(input: &[u8]) -> Parsed<'_, LocalPart> {
     if name.len() > LocalPart::MAX_OCTETS || name.chars().any(char::is_control) {
         return fail(input, ParseErrorKind::LocalPart);
     }
-    Ok((rest, LocalPart(name)))
+    Ok((rest, LocalPart(name.into())))
 }
 
 fn dot_string(input: &[u8]) -> Parsed<'_, String> {

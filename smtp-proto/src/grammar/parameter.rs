@@ -2,13 +2,10 @@
 
 use std::fmt;
 
-use nom::Parser;
-use nom::bytes::complete::{tag, take_while, take_while1};
-use nom::combinator::{map_opt, opt};
-use nom::multi::many_m_n;
-use nom::sequence::preceded;
+use mail_wire::octet_set::OctetSet;
+use smol_str::SmolStr;
 
-use super::{Parsed, expect, fail, parsed_type, utf8};
+use super::{Parsed, fail, parsed_type, utf8};
 use crate::error::ParseErrorKind;
 
 /// The name of a parameter or of an extension, in upper case.
@@ -17,7 +14,7 @@ use crate::error::ParseErrorKind;
 /// esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Keyword(String);
+pub struct Keyword(SmolStr);
 
 impl Keyword {
     /// In upper case.
@@ -36,7 +33,7 @@ impl fmt::Display for Keyword {
 
 /// The value of a parameter: 1 or more octets of printable ASCII but `=`, or of UTF-8 (RFC 6531 §3.3).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ParameterValue(String);
+pub struct ParameterValue(SmolStr);
 
 impl ParameterValue {
     /// Its text.
@@ -83,48 +80,121 @@ impl fmt::Display for ExtraParameter {
 /// The most parameters of a command. All that are registered are fewer; each costs more memory than it has octets.
 const MOST: usize = 32;
 
-/// `*(SP esmtp-param)`, each once, and not without end.
-pub(crate) fn parameters(input: &[u8]) -> Parsed<'_, Vec<ExtraParameter>> {
-    let (rest, parameters) = many_m_n(0, MOST, parameter).parse(input)?;
-    for (index, parameter) in parameters.iter().enumerate() {
-        if parameters.iter().skip(index + 1).any(|other| other.keyword == parameter.keyword) {
-            return fail(input, ParseErrorKind::UniqueParameter);
-        }
+/// A parameter where it stands in its line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parameter<'a> {
+    keyword: &'a [u8],
+    /// What stands behind the `=`.
+    pub(crate) value: Option<&'a str>,
+}
+
+impl Parameter<'_> {
+    /// Whether that is its name; `name` is in upper case.
+    pub(crate) fn is(&self, name: &Keyword) -> bool {
+        self.keyword.eq_ignore_ascii_case(name.as_str().as_bytes())
     }
-    match rest {
-        [] => Ok((rest, parameters)),
-        _ if parameters.len() == MOST => fail(rest, ParseErrorKind::Parameter),
-        // Whatever stopped it, say where.
-        _ => parameter(rest).map(|(rest, _)| (rest, parameters)),
+
+    /// Its name in upper case, if it is no longer than any that means something here; nothing otherwise.
+    pub(crate) fn upper(&self) -> Upper {
+        let (mut octets, mut length) = ([0; LONGEST], 0);
+        if let Some(slot) = octets.get_mut(..self.keyword.len()) {
+            slot.copy_from_slice(self.keyword);
+            slot.make_ascii_uppercase();
+            length = self.keyword.len();
+        }
+        Upper { octets, length }
+    }
+
+    /// Its name, to be kept.
+    pub(crate) fn keyword(&self) -> Keyword {
+        Keyword(std::str::from_utf8(self.keyword).unwrap_or_default().to_ascii_uppercase().into())
+    }
+
+    /// All of it, to be kept.
+    pub(crate) fn to_extra(self) -> ExtraParameter {
+        ExtraParameter { keyword: self.keyword(), value: self.value.map(|value| ParameterValue(value.into())) }
     }
 }
 
-fn parameter(input: &[u8]) -> Parsed<'_, ExtraParameter> {
-    let value = opt(preceded(tag(&b"="[..]), parameter_value));
-    let (rest, (keyword, value)) =
-        expect(ParseErrorKind::Parameter, preceded(tag(&b" "[..]), (keyword, value))).parse(input)?;
+/// MT-PRIORITY is the longest one.
+const LONGEST: usize = 11;
+
+/// A name in upper case.
+pub(crate) struct Upper {
+    octets: [u8; LONGEST],
+    length: usize,
+}
+
+impl Upper {
+    pub(crate) fn as_octets(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// `*(SP esmtp-param)`, each once, and not without end.
+pub(crate) fn parameters(input: &[u8]) -> Parsed<'_, Vec<Parameter<'_>>> {
+    let mut parameters: Vec<Parameter<'_>> = Vec::new();
+    let mut rest = input;
+    while !rest.is_empty() {
+        if parameters.len() >= MOST {
+            return fail(rest, ParseErrorKind::Parameter);
+        }
+        let (behind, next) = parameter(rest)?;
+        parameters.push(next);
+        rest = behind;
+    }
+    for (index, parameter) in parameters.iter().enumerate() {
+        let mut others = parameters.iter().skip(index + 1);
+        if others.any(|other| other.keyword.eq_ignore_ascii_case(parameter.keyword)) {
+            return fail(input, ParseErrorKind::UniqueParameter);
+        }
+    }
+    Ok((rest, parameters))
+}
+
+fn parameter(input: &[u8]) -> Parsed<'_, Parameter<'_>> {
+    let [b' ', rest @ ..] = input else { return fail(input, ParseErrorKind::Parameter) };
+    let (rest, keyword) = keyword_octets(rest)?;
+    let (rest, value) = match rest {
+        [b'=', value @ ..] => match value_text(value) {
+            Ok((rest, value)) => (rest, Some(value)),
+            // There it is still a parameter without a value, and an octet that has no place behind it.
+            Err(_) => return fail(rest, ParseErrorKind::ParameterValue),
+        },
+        _ => (rest, None),
+    };
     match rest {
-        [] | [b' ', ..] => Ok((rest, ExtraParameter { keyword, value })),
+        [] | [b' ', ..] => Ok((rest, Parameter { keyword, value })),
         _ => fail(rest, ParseErrorKind::ParameterValue),
     }
 }
 
+static KEYWORD: OctetSet = OctetSet::ALPHANUMERIC.with(b"-");
+static VALUE: OctetSet = OctetSet::GRAPHIC.without(b"=").or(&OctetSet::BEYOND_ASCII);
+
+fn keyword_octets(input: &[u8]) -> Parsed<'_, &[u8]> {
+    match KEYWORD.split(input) {
+        ([] | [b'-', ..], _) => fail(input, ParseErrorKind::Parameter),
+        (keyword, rest) => Ok((rest, keyword)),
+    }
+}
+
 fn keyword(input: &[u8]) -> Parsed<'_, Keyword> {
-    let is_part = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
-    let word = map_opt(take_while1(is_part), |octets: &[u8]| {
-        let text = std::str::from_utf8(octets).ok()?;
-        (!text.starts_with('-')).then(|| Keyword(text.to_ascii_uppercase()))
-    });
-    expect(ParseErrorKind::Parameter, word).parse(input)
+    keyword_octets(input).map(|(rest, keyword)| (rest, Parameter { keyword, value: None }.keyword()))
+}
+
+fn value_text(input: &[u8]) -> Parsed<'_, &str> {
+    let (octets, rest) = VALUE.split(input);
+    let text = utf8(input, octets)?;
+    // UTF-8 has controls of its own.
+    if text.is_empty() || !text.is_ascii() && text.chars().any(char::is_control) {
+        return fail(input, ParseErrorKind::ParameterValue);
+    }
+    Ok((rest, text))
 }
 
 fn parameter_value(input: &[u8]) -> Parsed<'_, ParameterValue> {
-    let (rest, octets) = take_while(|octet| matches!(octet, 33..=60 | 62..=126 | 128..=255)).parse(input)?;
-    let text = utf8(input, octets)?;
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return fail(input, ParseErrorKind::ParameterValue);
-    }
-    Ok((rest, ParameterValue(text.to_owned())))
+    value_text(input).map(|(rest, text)| (rest, ParameterValue(text.into())))
 }
 
 #[cfg(test)]
@@ -135,7 +205,7 @@ mod tests {
 
     fn parse(octets: &[u8]) -> Result<Vec<String>, ParseError> {
         whole(ParseErrorKind::Parameter, octets, parameters)
-            .map(|parameters| parameters.iter().map(ExtraParameter::to_string).collect())
+            .map(|parameters| parameters.iter().map(|parameter| parameter.to_extra().to_string()).collect())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use nom::Parser;
-use nom::bytes::complete::{tag, tag_no_case};
+use nom::bytes::complete::tag;
 use nom::combinator::{opt, value};
 use nom::multi::separated_list1;
 use nom::sequence::{delimited, preceded, terminated};
@@ -109,15 +109,22 @@ pub(crate) fn reverse_path(input: &[u8]) -> Parsed<'_, ReversePath> {
     }
 }
 
+const POSTMASTER: &[u8] = b"<postmaster>";
+
 pub(crate) fn forward_path(input: &[u8]) -> Parsed<'_, ForwardPath> {
-    let postmaster = tag_no_case::<_, _, super::Fault<'_>>(&b"<postmaster>"[..]);
-    match value(ForwardPath::POSTMASTER, postmaster).parse(input) {
-        Ok(parsed) => Ok(parsed),
-        Err(_) => path.map(ForwardPath::from).parse(input),
+    match input.split_at_checked(POSTMASTER.len()) {
+        Some((postmaster, rest)) if postmaster.eq_ignore_ascii_case(POSTMASTER) => Ok((rest, ForwardPath::POSTMASTER)),
+        _ => path.map(ForwardPath::from).parse(input),
     }
 }
 
 fn path(input: &[u8]) -> Parsed<'_, Address> {
+    // Nearly every path is an address and nothing else.
+    if let [b'<', inside @ ..] = input
+        && let Ok(([b'>', rest @ ..], address)) = address(inside)
+    {
+        return Ok((rest, address));
+    }
     let content = preceded(opt(source_route), address);
     expect(ParseErrorKind::Path, delimited(tag(&b"<"[..]), content, tag(&b">"[..]))).parse(input)
 }
