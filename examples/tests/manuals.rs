@@ -234,9 +234,10 @@ fn every_crate_has_a_readme_and_every_link_to_a_file_leads_to_one() {
 
 #[test]
 fn fuzz_targets_and_examples_that_a_document_names_are_there() {
-    // A file in a folder `examples`, or in that of the benchmarks, named as the example is.
+    // A file in a folder `examples`, or in that of the benchmarks, named as the example is; or a folder there with `main.rs`.
     let mut examples = Vec::new();
     pages::walk(root(), "rs", &mut |file| {
+        let file = if file.ends_with("main.rs") { file.parent().unwrap() } else { file };
         if file.parent().is_some_and(|folder| folder.ends_with("examples") || folder.ends_with("benches")) {
             examples.push(file.file_stem().unwrap().to_str().unwrap().to_owned());
         }
