@@ -179,12 +179,6 @@ impl<const DOTS: bool> Stretches<DOTS> {
             rest = input.get(len..).unwrap_or_default();
         }
         loop {
-            if len >= blocks_from {
-                let clean = clean_blocks::<DOTS>(rest);
-                len += clean;
-                rest = rest.get(clean..).unwrap_or_default();
-                blocks_from = len + BLOCK;
-            }
             let Some(at) = memchr::memchr3(b'\r', b'\n', 0, rest) else {
                 return Piece::Run(input.len(), Position::MidLine);
             };
@@ -263,28 +257,4 @@ fn short_lines(input: &[u8], joined: &mut Vec<u8>) -> (usize, Position) {
     }
     joined.extend_from_slice(buffer.get(..filled).unwrap_or_default());
     (input.len().saturating_sub(rest.len()), at)
-}
-
-/// Octets that are looked at all at once, without a branch, which compilers make a few instructions of.
-const BLOCK: usize = 256;
-
-/// How many octets at the front are lines, or the end of one and the beginning of one, with nothing to be done about them:
-/// no NUL, no CR or LF that stands alone, no dot behind a line's end. It stops short of a CR.
-fn clean_blocks<const DOTS: bool>(input: &[u8]) -> usize {
-    let mut clean = 0;
-    // Each octet with the one behind it, which may be the next block's.
-    while let Some((this, next)) = input.get(clean..clean + BLOCK).zip(input.get(clean + 1..clean + BLOCK + 1)) {
-        let is_dirty = this.iter().zip(next).fold(false, |dirty, (&octet, &behind)| {
-            let alone = (octet == b'\r') != (behind == b'\n');
-            dirty | alone | (octet == 0) | (DOTS & (octet == b'\n') & (behind == b'.'))
-        });
-        if is_dirty {
-            break;
-        }
-        clean += BLOCK;
-    }
-    match clean.checked_sub(1).and_then(|last| input.get(last)) {
-        Some(b'\r') => clean - 1,
-        _ => clean,
-    }
 }
