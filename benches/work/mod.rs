@@ -2,6 +2,7 @@
 //! counted ones call the same functions.
 
 pub mod imap;
+pub mod message;
 pub mod smtp;
 
 /// A piece of work whose instructions are counted.
@@ -22,5 +23,5 @@ pub type Round = Box<dyn FnMut() -> usize>;
 
 /// All of it.
 pub fn all() -> Vec<Work> {
-    [smtp::work(), imap::work()].concat()
+    [smtp::work(), imap::work(), message::work()].concat()
 }
