@@ -105,16 +105,22 @@ pub(crate) async fn select() -> Outcome {
          | ---: | ---: | ---: | ---: | ---: |"
     );
     let folder = tempfile::tempdir()?;
-    for count in [100, 10_000, 1_000_000] {
+    for (count, with_gap) in [(100, false), (10_000, false), (1_000_000, false), (1_000_000, true)] {
         let path = folder.path().join(format!("{count}.sqlite"));
         let place = path.to_str().ok_or("path")?;
         // By a process of its own: the one that is measured has done nothing before.
-        fill_apart(&path, count)?;
+        if !with_gap {
+            fill_apart(&path, count)?;
+        }
         let server = Server::start(&["imap", place, "0", "0"])?;
         let mut client = Client::connect(server.port).await?;
         client.command("SELECT INBOX").await?;
+        if with_gap {
+            client.command(&format!("STORE {} +FLAGS.SILENT (\\Deleted)", count / 2)).await?;
+            client.command("EXPUNGE").await?;
+        }
         // The system counts CPU time in hundredths of a second, so what is short is done often.
-        let selects = if count > 100_000 { 20 } else { 500 };
+        let selects = if with_gap { 20 } else { 500 };
         let before = server.cpu()?;
         let mut select = Duration::ZERO;
         for _ in 0..selects {
@@ -129,7 +135,8 @@ pub(crate) async fn select() -> Outcome {
         let noop = begun.elapsed().as_secs_f64() * 1e6 / NOOPS as f64;
         let noop_cpu = server.cpu()?.since(before).each(NOOPS);
         println!(
-            "| {count} | {:.2} | {select_cpu:.2} | {noop:.0} | {noop_cpu:.0} |",
+            "| {count}{} | {:.2} | {select_cpu:.2} | {noop:.0} | {noop_cpu:.0} |",
+            if with_gap { ", and one gone from among them" } else { "" },
             select.as_secs_f64() * 1e3 / selects as f64
         );
     }
