@@ -83,6 +83,11 @@ pub struct Digester {
     previewing: bool,
 }
 
+/// What most messages need, and so has room from the start: octets of a header field, kept fields, parts.
+const HELD: usize = 512;
+const FIELDS: usize = 12;
+const PARTS: usize = 4;
+
 /// A part that has not come to its end.
 #[derive(Debug)]
 struct Frame {
@@ -107,6 +112,10 @@ struct End {
 impl Digester {
     /// One that has been fed nothing.
     pub fn new(limits: &Limits) -> Self {
+        let mut frames = Vec::with_capacity(PARTS);
+        frames.push(Frame { part: 0, is_message: true, boundary: None, line_ends: 0 });
+        let mut parts = Vec::with_capacity(PARTS);
+        parts.push(PartData::new(None, 0));
         Self {
             limits: limits.held(),
             position: 0,
@@ -117,7 +126,7 @@ impl Digester {
             line_len: 0,
             last: 0,
             first: 0,
-            held: Vec::new(),
+            held: Vec::with_capacity(HELD),
             overflow: Overflow::None,
             previous_end: 0,
             previous_text: false,
@@ -126,11 +135,11 @@ impl Digester {
             field_truncated: false,
             field_eight_bit: false,
             structure: Structure::default(),
-            frames: vec![Frame { part: 0, is_message: true, boundary: None, line_ends: 0 }],
-            parts: vec![PartData::new(None, 0)],
+            frames,
+            parts,
             parts_octets: 0,
             types_octets: 0,
-            fields: Vec::new(),
+            fields: Vec::with_capacity(FIELDS),
             fields_octets: 0,
             counts: [0; KNOWN.len()],
             defects: Defects::NONE,
@@ -451,7 +460,8 @@ impl Digester {
             part.kind = PartKind::Message;
             self.open(at, line_ends, true);
         } else if text && self.preview.is_none() && self.limits.preview_octets > 0 {
-            self.preview = self.frames.last().map(|frame| (frame.part, Vec::new()));
+            let room = self.limits.preview_octets.min(1024);
+            self.preview = self.frames.last().map(|frame| (frame.part, Vec::with_capacity(room)));
             self.previewing = true;
         }
     }
