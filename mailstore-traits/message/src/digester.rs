@@ -153,9 +153,11 @@ impl Digester {
         let mut rest = chunk;
         while !rest.is_empty() {
             rest = self.pass_over_calm_lines(rest);
-            // As far as a block reaches, and to the end of the line there; then the rest may be calm again.
-            let behind = rest.get(calm::BLOCK..).unwrap_or_default();
-            let end = memchr::memchr(b'\n', behind).map_or(rest.len(), |lf| lf.saturating_add(calm::BLOCK + 1));
+            // As far as a block reaches, and to the end of the line there; then the rest may be calm again. Behind a
+            // header it may be so at once.
+            let reach = if self.in_header { 128 } else { calm::BLOCK };
+            let behind = rest.get(reach..).unwrap_or_default();
+            let end = memchr::memchr(b'\n', behind).map_or(rest.len(), |lf| lf.saturating_add(reach).saturating_add(1));
             let Some((piece, behind)) = rest.split_at_checked(end) else { return };
             self.feed_lines(piece);
             rest = behind;
