@@ -127,7 +127,7 @@
 //! nothing, that what is written is read again, that a pattern matches what its definition says.
 //!
 //! ```sh
-//! cargo +nightly fuzz run imap_session
+//! fuzz/run imap_session imap_store imap_command imap_response imap_search imap_pattern
 //! ```
 //!
 //! # Features
@@ -220,6 +220,7 @@
 //! - A mailbox name that is none is `NO [CANNOT]`, and costs no error.
 //! - What is looser than the grammar: an empty line between commands, a command in place of `*` in AUTHENTICATE, DONE in
 //!   any case, reversed sets, `RFC822.PEEK`, unknown system flags in STORE and APPEND (left out).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "codec")]
 pub mod codec;

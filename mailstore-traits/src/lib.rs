@@ -74,10 +74,11 @@
 //!
 //! **Under a fuzzer**: the contract kit (feature `contract`) is one for stores. It plays random histories on yours and on a
 //! model, drops futures at each await point, lets writers race, and says which promise broke. It runs under `cargo test`.
-//! What clients can name is fuzzed from the repository:
+//! From the repository, IMAP's
+//! engine is fuzzed over the store in memory; yours can stand in its place.
 //!
 //! ```sh
-//! cargo +nightly fuzz run imap_pattern
+//! fuzz/run imap_store imap_search
 //! ```
 //!
 //! # Features

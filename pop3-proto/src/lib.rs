@@ -148,7 +148,7 @@
 //! are cut changes nothing; a host puts its own decisions in the place of the target's answers.
 //!
 //! ```sh
-//! cargo +nightly fuzz run pop3_session
+//! fuzz/run pop3_session
 //! ```
 //!
 //! # Features
@@ -229,6 +229,7 @@
 //! C2, M2 to M4: a client sends no body. C4: pipelining is offered from the first octet on (RFC 2449 §6.6), so there is no
 //! early talker. M15, T10, T11, I6: `pillarbox-wire`'s. A1, A3, A5, A6, A9: its SASL's. S1 to S3, S5 to S9: there is no end of
 //! data but the server's own (row I3).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "codec")]
 pub mod codec;

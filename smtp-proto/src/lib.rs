@@ -142,11 +142,12 @@
 //! cargo run --release -p pillarbox-mail-server
 //! ```
 //!
-//! **Under a fuzzer**, from the repository, too. The target plays whole conversations and asserts that the way the octets
-//! are cut changes nothing; a host puts its own decisions in the place of the target's answers.
+//! **Under a fuzzer**, from the repository, too. The targets play whole conversations and assert that the way the octets
+//! are cut changes nothing, and that a message is what a twenty-line reading of the RFC says it is; a host puts its own
+//! decisions in the place of their answers.
 //!
 //! ```sh
-//! cargo +nightly fuzz run smtp_session
+//! fuzz/run smtp_session smtp_data smtp_lmtp smtp_command
 //! ```
 //!
 //! # Features

@@ -45,7 +45,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     pub(super) async fn append(&mut self, head: AppendHead) -> Result<(), Broken> {
         match self.begin_append(head).await {
             Ok(appending) => {
-                self.appending = Some(appending);
+                self.appending = Some(Box::new(appending));
                 self.answer(Answer::Ok)
             }
             Err(Stop::Refused(status)) => self.answer(status),
@@ -80,7 +80,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
             Some(appending) => {
                 // EXISTS comes before the tagged OK if it is the selected mailbox (RFC 9051 §6.3.12).
                 pull = self.selected.as_ref().is_some_and(|selected| selected.id == appending.mailbox);
-                self.keep(appending).await
+                self.keep(*appending).await
             }
             None => Ok(refuse(RefusalCode::ServerBug, "There is no message")),
         };

@@ -1,9 +1,12 @@
 //! One connection, from its first octet to its last.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::task::Poll;
 
+use futures::FutureExt as _;
 use mail_wire::io::{DriveError, Driver, Link, Shutdown};
 use mailstore_traits::{
     Actor, Authenticator, ErrorKind, MailStore, MailboxId, MailboxName, Result as StoreResult, StoreError,
@@ -103,7 +106,7 @@ pub(super) async fn serve_link<S: MailStore, A: Authenticator>(
         appending: None,
     };
     match connection.converse().await {
-        Ok(()) => connection.driver.close().await,
+        Ok(()) => Box::pin(connection.driver.close()).await,
         Err(error @ (Broken::Store(_) | Broken::ShortMessage | Broken::Usage(_) | Broken::NoCertificate)) => {
             tracing::error!(%peer, %error, "IMAP connection cut off");
         }
@@ -120,17 +123,26 @@ pub(super) struct Connection<'a, S: MailStore, A> {
     account: Option<S::Account>,
     pub(super) selected: Option<Selected>,
     /// A message that is on its way in.
-    pub(super) appending: Option<Appending<S>>,
+    pub(super) appending: Option<Box<Appending<S>>>,
 }
 
 impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     async fn converse(&mut self) -> Result<(), Broken> {
         if self.shared.implicit_tls {
             let tls = self.shared.tls.as_ref().ok_or(Broken::NoCertificate)?;
-            self.driver.start_tls(&mut self.session, tls).await?;
+            Box::pin(self.driver.start_tls(&mut self.session, tls)).await?;
         }
+        // What a connection holds while it waits is as large as all that it awaits in place. Clients wait here and in
+        // IDLE, by the thousand; everything else has its memory while it is done, and gives it back.
         while let Some(event) = self.driver.next_event(&mut self.session).await? {
-            self.event(event).await?;
+            match event {
+                Event::Command(CommandBody::Idle) => {
+                    metrics::event(&event);
+                    self.appending = None;
+                    self.idle().await?;
+                }
+                event => Box::pin(self.event(event)).await?,
+            }
         }
         Ok(())
     }
@@ -228,7 +240,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         let handled = match body {
             CommandBody::Noop => Ok(ok("NOOP completed")),
             CommandBody::Check => Ok(ok("CHECK completed")),
-            CommandBody::Idle => return self.idle().await,
+            CommandBody::Idle => return Box::pin(self.idle()).await,
             CommandBody::Select(select) => self.select(select).await,
             CommandBody::Create(create) => self.create(create).await,
             CommandBody::Delete(mailbox) => self.delete(&mailbox).await,
@@ -299,9 +311,12 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
 pub(super) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = StoreResult<T>> + Send + 'static,
 ) -> StoreResult<T> {
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(done) => done,
-        // It has panicked, or the runtime is going down.
-        Err(_) => Err(ErrorKind::Internal.into()),
-    }
+    let mut work = Box::pin(AssertUnwindSafe(work).catch_unwind());
+    // What is done at its first step needs no task of its own: nothing can come between.
+    let ended = match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+        Poll::Ready(ended) => ended.ok(),
+        Poll::Pending => tokio::spawn(work.in_current_span()).await.ok().and_then(Result::ok),
+    };
+    // It has panicked, or the runtime is going down.
+    ended.unwrap_or_else(|| Err(ErrorKind::Internal.into()))
 }

@@ -24,7 +24,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         let mut pull = true;
         let mut clock = still_here(self.session.config().timeouts().still_here);
         loop {
-            match self.news(pull, true).await {
+            match Box::pin(self.news(pull, true)).await {
                 Ok(()) => {}
                 Err(Stop::Refused(bye)) => {
                     self.session.bye(&bye, self.driver.output());
@@ -66,7 +66,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
                 // All that the store has said is told before the OK.
                 Wake::Event(Some(Event::Done)) => {
                     let ok = Status::new(StatusKind::Ok, Text::literal("IDLE completed"));
-                    return self.finish(Ok(ok), false, true).await;
+                    return Box::pin(self.finish(Ok(ok), false, true)).await;
                 }
                 Wake::Event(Some(event)) => return Box::pin(self.event(event)).await,
                 Wake::Event(None) => return Ok(()),

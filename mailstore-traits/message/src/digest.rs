@@ -133,32 +133,38 @@ impl Digest {
     /// nothing. Fields that were kept stay where they are in the blob; size, lines and the message's own header grow.
     #[must_use]
     pub fn with_prefix(&self, prefix: &[u8]) -> Self {
-        let before = Self::of(prefix);
+        self.clone().prefixed(prefix)
+    }
+
+    /// The same, of a digest that is not needed without the prefix: nothing of it is copied.
+    #[must_use]
+    pub fn prefixed(mut self, prefix: &[u8]) -> Self {
+        let mut before = Self::of(prefix);
         let shift = i64::try_from(before.blob.saturating_add(self.prefix)).unwrap_or(i64::MAX);
-        let own = |field: &&FieldData| field.owner == 0;
-        let new = before.fields.iter().filter(own).cloned().map(|mut field| {
-            field.offset = field.offset.saturating_sub(shift);
-            field
-        });
-        let mut whole = self.clone();
-        whole.fields = new.chain(self.fields.iter().cloned()).collect();
-        whole.prefix = self.prefix.saturating_add(before.blob);
-        whole.line_ends = self.line_ends.saturating_add(before.line_ends);
         // An empty blob ends where the prefix ends.
-        whole.unfinished_line |= before.unfinished_line && self.blob == 0 && self.prefix == 0;
-        for (count, more) in whole.counts.iter_mut().zip(before.counts) {
+        self.unfinished_line |= before.unfinished_line && self.blob == 0 && self.prefix == 0;
+        self.prefix = self.prefix.saturating_add(before.blob);
+        self.line_ends = self.line_ends.saturating_add(before.line_ends);
+        before.fields.retain_mut(|field| {
+            field.offset = field.offset.saturating_sub(shift);
+            field.owner == 0
+        });
+        before.fields.append(&mut self.fields);
+        self.fields = before.fields;
+        for (count, more) in self.counts.iter_mut().zip(before.counts) {
             *count = count.saturating_add(more);
         }
         let of_octets = |defects: Defects| defects.iter().filter(|defect| defect.is_of_octets());
-        of_octets(before.defects).for_each(|defect| whole.defects.insert(defect));
-        if of_octets(before.root().defects()).next().is_some() {
+        of_octets(before.defects).for_each(|defect| self.defects.insert(defect));
+        let of_root = before.parts.first().map_or(Defects::NONE, |root| root.defects);
+        if of_octets(of_root).next().is_some() {
             let mut parts = self.parts.to_vec();
             if let Some(root) = parts.first_mut() {
-                of_octets(before.root().defects()).for_each(|defect| root.defects.insert(defect));
+                of_octets(of_root).for_each(|defect| root.defects.insert(defect));
             }
-            whole.parts = parts.into();
+            self.parts = parts.into();
         }
-        whole
+        self
     }
 
     /// An offset of the blob as an offset of the message.

@@ -462,6 +462,7 @@ impl Digester {
             part.kind = PartKind::Message;
             self.open(at, line_ends, true);
         } else if text && self.preview.is_none() && self.limits.preview_octets > 0 {
+            // Nearly every text fills it.
             let room = self.limits.preview_octets.min(1024);
             self.preview = self.frames.last().map(|frame| (frame.part, Vec::with_capacity(room)));
             self.previewing = true;

@@ -94,7 +94,7 @@ impl Digest {
         if digest.version != DIGEST_VERSION {
             return Err(DigestError::Version(digest.version));
         }
-        let mut reader = Reader { whole: digest.octets.len(), rest: digest.octets.clone() };
+        let mut reader = Reader::new(&digest.octets);
         let (blob, prefix) = (reader.number("size")?, reader.number("prefix")?);
         // Message sizes are told to IMAP as number64, 63 bits (RFC 9051 §9), and sums of two must not overflow here.
         reader.check(blob < 1 << 62 && prefix < 1 << 62, "sizes of less than 63 bits")?;
@@ -132,42 +132,39 @@ impl Digest {
 pub(crate) fn tree(parts: &mut [PartData], blob: u64) -> bool {
     // The open parts, outermost first: index, kind, first octet that a child may have, last one, children.
     let mut open: Vec<(usize, PartKind, u64, u64, usize)> = Vec::new();
-    let mut ends = vec![parts.len(); parts.len()];
+    let all = parts.len();
     let sound = |kind: PartKind, children: usize| match kind {
         PartKind::Leaf => children == 0,
         PartKind::Multipart => children > 0,
         PartKind::Message => children == 1,
     };
-    for (index, part) in parts.iter().enumerate() {
-        while let Some((last, kind, _, _, children)) = open.pop_if(|(last, ..)| part.parent != Some(*last)) {
+    for index in 0..all {
+        let Some(part) = parts.get_mut(index) else { return false };
+        part.end = all;
+        let PartData { parent, kind, header_start, body_start, body_end, .. } = *part;
+        while let Some((last, kind, _, _, children)) = open.pop_if(|(last, ..)| parent != Some(*last)) {
             if !sound(kind, children) {
                 return false;
             }
-            if let Some(end) = ends.get_mut(last) {
-                *end = index;
+            if let Some(part) = parts.get_mut(last) {
+                part.end = index;
             }
         }
-        let (from, to) = match (open.last_mut(), part.parent) {
+        let (from, to) = match (open.last_mut(), parent) {
             (Some((_, _, from, to, children)), Some(_)) => {
                 *children = children.saturating_add(1);
                 let within = (*from, *to);
-                *from = part.body_end;
+                *from = body_end;
                 within
             }
             (None, None) if index == 0 => (0, blob),
             _ => return false,
         };
-        let ordered = from <= part.header_start
-            && part.header_start <= part.body_start
-            && part.body_start <= part.body_end
-            && part.body_end <= to;
+        let ordered = from <= header_start && header_start <= body_start && body_start <= body_end && body_end <= to;
         if !ordered || open.len() >= MAX_DEPTH {
             return false;
         }
-        open.push((index, part.kind, part.body_start, part.body_end, 0));
-    }
-    for (part, end) in parts.iter_mut().zip(ends) {
-        part.end = end;
+        open.push((index, kind, body_start, body_end, 0));
     }
     !parts.is_empty() && open.iter().all(|(_, kind, _, _, children)| sound(*kind, *children))
 }
@@ -232,7 +229,7 @@ fn unzigzag(number: u64) -> i64 {
 }
 
 impl FieldData {
-    fn read(reader: &mut Reader) -> Result<Self, DigestError> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DigestError> {
         let owner = reader.index("owner of a field")?;
         let name = reader.number("name of a field")?;
         reader.check(name < KNOWN.len() as u64, "a known name")?;
@@ -242,7 +239,7 @@ impl FieldData {
 }
 
 impl PartData {
-    fn read(reader: &mut Reader) -> Result<Self, DigestError> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DigestError> {
         let parent = reader.index("parent")?.checked_sub(1);
         let kind = match reader.number("kind")? {
             0 => PartKind::Leaf,
@@ -265,7 +262,7 @@ impl PartData {
 }
 
 impl Mime {
-    fn read(reader: &mut Reader) -> Result<Self, DigestError> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DigestError> {
         let (typed, media_type, subtype) = (reader.flag()?, reader.string("type")?, reader.string("subtype")?);
         reader.check(!media_type.is_empty() && !subtype.is_empty(), "a type and a subtype")?;
         let parameters = reader.parameters()?;
@@ -289,14 +286,27 @@ impl Mime {
     }
 }
 
-struct Reader {
-    whole: usize,
-    rest: Bytes,
+/// Reads on in a slice: taking each number off a `Bytes` would count its owners up and down once for each.
+struct Reader<'d> {
+    whole: &'d Bytes,
+    rest: &'d [u8],
 }
 
-impl Reader {
+/// For so many things room is made at once, whatever number is told.
+const ROOM: usize = 16;
+
+impl<'d> Reader<'d> {
+    fn new(whole: &'d Bytes) -> Self {
+        Self { whole, rest: whole }
+    }
+
+    fn offset(&self) -> usize {
+        self.whole.len().saturating_sub(self.rest.len())
+    }
+
+    #[cold]
     fn malformed(&self, expected: &'static str) -> DigestError {
-        DigestError::Malformed { expected, offset: self.whole.saturating_sub(self.rest.len()) }
+        DigestError::Malformed { expected, offset: self.offset() }
     }
 
     fn check(&self, holds: bool, expected: &'static str) -> Result<(), DigestError> {
@@ -304,6 +314,15 @@ impl Reader {
     }
 
     fn number(&mut self, expected: &'static str) -> Result<u64, DigestError> {
+        // Nearly every one is of one octet.
+        if let [octet @ ..=0x7f, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*octet));
+        }
+        self.long_number(expected)
+    }
+
+    fn long_number(&mut self, expected: &'static str) -> Result<u64, DigestError> {
         let mut number = 0;
         for (index, octet) in self.rest.iter().enumerate().take(10) {
             let bits = u64::from(octet & 0x7f);
@@ -314,7 +333,7 @@ impl Reader {
             }
             number |= bits << shift;
             if octet & 0x80 == 0 {
-                let _ = self.rest.split_to(index.saturating_add(1));
+                self.rest = self.rest.get(index.saturating_add(1)..).unwrap_or_default();
                 return Ok(number);
             }
         }
@@ -340,8 +359,11 @@ impl Reader {
     }
 
     fn octets(&mut self, len: usize, expected: &'static str) -> Result<Bytes, DigestError> {
-        self.check(len <= self.rest.len(), expected)?;
-        Ok(self.rest.split_to(len))
+        let Some(rest) = self.rest.get(len..) else { return Err(self.malformed(expected)) };
+        let from = self.offset();
+        self.rest = rest;
+        // What is empty owns nothing.
+        Ok(if len == 0 { Bytes::new() } else { self.whole.slice(from..from.saturating_add(len)) })
     }
 
     fn string(&mut self, expected: &'static str) -> Result<Bytes, DigestError> {
@@ -363,7 +385,7 @@ impl Reader {
     fn list<T>(&mut self, read: impl Fn(&mut Self) -> Result<T, DigestError>) -> Result<Vec<T>, DigestError> {
         let number = self.index("number of things")?;
         self.check(number <= self.rest.len(), "as many things as were told")?;
-        let mut list = Vec::new();
+        let mut list = Vec::with_capacity(number.min(ROOM));
         for _ in 0..number {
             list.push(read(self)?);
         }
@@ -385,12 +407,14 @@ mod tests {
         for number in [0, 1, 127, 128, 300, 1 << 62, u64::MAX] {
             let mut out = Vec::new();
             put(&mut out, number);
-            let mut reader = Reader { whole: out.len(), rest: out.into() };
+            let out = Bytes::from(out);
+            let mut reader = Reader::new(&out);
             assert_eq!(reader.number("it").unwrap(), number);
             assert!(reader.rest.is_empty());
         }
         for octets in [&b""[..], b"\x80", b"\x80\x00", &[0xff; 10], &[0x80; 11]] {
-            let mut reader = Reader { whole: octets.len(), rest: Bytes::copy_from_slice(octets) };
+            let octets = Bytes::copy_from_slice(octets);
+            let mut reader = Reader::new(&octets);
             assert!(reader.number("it").is_err(), "{octets:?}");
         }
     }

@@ -81,8 +81,7 @@
 //! digest that somebody has tampered with is refused or read.
 //!
 //! ```sh
-//! cargo +nightly fuzz run message_digest
-//! cargo +nightly fuzz run message_stored
+//! fuzz/run message_digest message_stored
 //! ```
 //!
 //! # Features
@@ -132,6 +131,7 @@
 //! | 8970 | §3.3 | the preview | `digest` | `known_answers::the_preview_is_of_the…` |
 //!
 //! Not there yet: writing messages, and signatures of any kind.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod address;
 pub mod charset;

@@ -22,8 +22,8 @@ pub enum Decoded {
 /// Takes the dots out of a message that comes in, and finds its end.
 ///
 /// It keeps no octets: up to two of them (`.` CR) wait in the caller's buffer until it is known what they are. Stretches
-/// of a kilobyte and more in which nothing has to be altered are slices of the input; shorter ones are joined by copying,
-/// so that a message of many short stretches does not make an event of each.
+/// of half a kilobyte and more in which nothing has to be altered are slices of the input; shorter ones are joined by
+/// copying, so that a message of many short stretches does not make an event of each.
 #[derive(Debug, Clone)]
 pub struct DotDecoder(Stretches<true>);
 
@@ -266,6 +266,8 @@ mod tests {
         let outcome = decode_every_way(LineEndPolicy::Reject, octets);
         assert_eq!(outcome.octets, b"a", "nothing is given once it is known");
         assert!(outcome.ended);
+        let outcome = decode_every_way(LineEndPolicy::Reject, b".a\r\n\nb\r\n.c\r\n.\r\n");
+        assert_eq!(outcome.octets, b"a\r\n", "nor of short lines with dots");
 
         for policy in [LineEndPolicy::Normalize, LineEndPolicy::Reject] {
             let outcome = decode_every_way(policy, b"a\0b\r\n.\r\n");
@@ -277,6 +279,44 @@ mod tests {
     fn sec_s6_one_dot_is_taken_from_every_line_that_begins_with_one() {
         let outcome = decode_every_way(LineEndPolicy::Normalize, b"..\r\n.x\r\n..y\r\n...\r\nz.\r\n.\r\n");
         assert_eq!(outcome.octets, b".\r\nx\r\n.y\r\n..\r\nz.\r\n");
+    }
+
+    /// Many octets are looked at as one, so what is remarkable has to be found at each place of them, across their borders
+    /// too.
+    #[test]
+    fn sec_s3_what_is_wrong_is_found_wherever_in_a_long_message_it_stands() {
+        let plain = "as plain as text can be\r\n".repeat(20);
+        let remarkable = [
+            "\r",
+            "\n",
+            "\r\r\n",
+            "\n.\r\n",
+            "\r.\r\n",
+            "\r\n.",
+            "\r\n.\r",
+            "\r\n..\r\n",
+            "\r\n.\r\n",
+            "\0",
+            ".",
+            "\r\n\n",
+        ];
+        for at in 0..300 {
+            for remarkable in remarkable {
+                let octets = [&plain[..at], remarkable, &plain[at..], ".\r\n"].concat().into_bytes();
+                let (message, end) = reference(&octets);
+                for cut in [0, at, at + 1, at + 2, octets.len() / 2] {
+                    let outcome = decode(LineEndPolicy::Normalize, &[&octets[..cut], &octets[cut..]]);
+                    if remarkable == "\0" {
+                        // A CRLF that it stands in is no CRLF, but would have been given as one.
+                        assert!(outcome.faults.nul && outcome.ended, "{at}");
+                        assert!(message == outcome.octets && message.starts_with(&octets[..at]), "{at}");
+                        continue;
+                    }
+                    assert_eq!(outcome.octets, message, "{remarkable:?} at {at}, cut at {cut}");
+                    assert_eq!((outcome.ended, outcome.rest.len()), (true, octets.len() - end.unwrap()));
+                }
+            }
+        }
     }
 
     #[test]

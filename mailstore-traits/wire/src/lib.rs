@@ -64,9 +64,7 @@
 //! the octets are cut, no octet held above a ceiling, nothing let in without the host.
 //!
 //! ```sh
-//! cargo +nightly fuzz run wire_dot
-//! cargo +nightly fuzz run wire_sasl
-//! cargo +nightly fuzz run wire_proxy
+//! fuzz/run wire_line wire_dot wire_sasl wire_proxy
 //! ```
 //!
 //! # Features
@@ -119,6 +117,7 @@
 //! | HAProxy `proxy-protocol.txt` | §2.1, §2.2 | PROXY protocol, v1 and v2 | [`proxy`] | there, `serve::what_comes_behind_a_proxy_header…` |
 //!
 //! Not there yet: the client's side of SASL, GSSAPI, TLS as a client.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod base64;
 #[cfg(feature = "codec")]

@@ -168,6 +168,45 @@ mod tests {
     }
 
     #[test]
+    fn sec_s3_a_bare_line_end_is_found_wherever_in_a_long_chunk_it_stands() {
+        let plain = "as plain as text can be\r\n".repeat(20).into_bytes();
+        for at in 0..300 {
+            for remarkable in [&b"\r"[..], b"\n", b"\r\r\n", b"\n\n", b".", b"\r\n.\r\n", b"\0"] {
+                let chunk = [&plain[..at], remarkable, &plain[at..]].concat();
+                let (mut message, mut bare) = (Vec::new(), (false, false));
+                let mut rest = &chunk[..];
+                while let [first, next @ ..] = rest {
+                    rest = match (first, next) {
+                        (b'\r', [b'\n', next @ ..]) => next,
+                        (b'\r', _) => {
+                            bare.0 = true;
+                            next
+                        }
+                        (b'\n', _) => {
+                            bare.1 = true;
+                            next
+                        }
+                        _ => {
+                            message.push(*first);
+                            rest = next;
+                            continue;
+                        }
+                    };
+                    message.extend_from_slice(b"\r\n");
+                }
+                let (given, faults) = take(LineEndPolicy::Normalize, &[&chunk], chunk.len() + 6);
+                if remarkable == b"\0" {
+                    // A CRLF that it stands in is no CRLF, but would have been given as one.
+                    assert!(faults.nul && given.starts_with(&plain[..at]) && given.len() <= at + 1, "{at}");
+                    continue;
+                }
+                assert_eq!(given, message, "{} at {at}", remarkable.escape_ascii());
+                assert_eq!((faults.bare_cr, faults.bare_lf), bare, "{} at {at}", remarkable.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
     fn long_chunks_are_slices_of_the_input() {
         let chunk = [&[b'x'; 2000][..], b"\r\n"].concat().repeat(4);
         let mut input = BytesMut::from(&[&chunk[..], b"BDAT 0 LAST\r\n"].concat()[..]);

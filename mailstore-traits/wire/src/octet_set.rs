@@ -6,7 +6,7 @@
 /// use mail_wire::octet_set::OctetSet;
 ///
 /// static HEX: OctetSet = OctetSet::of(b"0123456789abcdef").with_range(b'A', b'F');
-/// assert_eq!(HEX.split(b"C0ffee!"), (&b"C0"[..], &b"ffee!"[..]));
+/// assert_eq!(HEX.split(b"C0ffee!"), (&b"C0ffee"[..], &b"!"[..]));
 /// static LOWER: OctetSet = OctetSet::range(b'a', b'f').with(b"0123456789");
 /// assert!(LOWER.has_all(b"c0ffee") && !HEX.has(b'g'));
 /// ```

@@ -46,9 +46,16 @@ enum Piece {
 }
 
 /// A stretch this long is worth a slice that keeps its read buffer alive.
-const WORTH_A_SLICE: usize = 1024;
+const WORTH_A_SLICE: usize = 512;
 /// Short stretches are joined up to this many octets.
 const JOINED: usize = 4096;
+/// So many octets are looked at as one: the compiler makes a few instructions of it.
+const BLOCK: usize = 128;
+/// A dot at a line's start is a sign that more of them are near. Whole lines up to this many octets are copied one octet
+/// after the other, which is cheaper than to begin a search for each of them.
+const SHORT_LINE: usize = 16;
+/// As many octets of such lines are joined at a time.
+const SHORT_LINES: usize = 128;
 
 impl<const DOTS: bool> Stretches<DOTS> {
     pub(crate) const fn new(policy: LineEndPolicy) -> Self {
@@ -58,48 +65,64 @@ impl<const DOTS: bool> Stretches<DOTS> {
     /// Takes octets off the front of `input`. `None` means: more, please; after [`Stretch::End`] it is all that comes,
     /// and what follows the end stays in `input`.
     pub(crate) fn next(&mut self, input: &mut BytesMut) -> Option<Stretch> {
-        let mut joined = BytesMut::new();
+        let mut joined = Vec::new();
+        let mut taken = 0;
         while joined.len() < JOINED {
-            match self.piece(input) {
+            let rest = input.get(taken..).unwrap_or_default();
+            match self.piece(rest) {
                 Piece::Run(len, to) if self.is_refused() => {
-                    input.advance(len);
+                    taken += len;
                     self.at = to;
                 }
-                Piece::Run(len, to) if joined.is_empty() && (len >= WORTH_A_SLICE || len == input.len()) => {
+                Piece::Run(len, to) if joined.is_empty() && (len >= WORTH_A_SLICE || len == rest.len()) => {
                     self.at = to;
+                    input.advance(taken);
                     return Some(Stretch::Octets(input.split_to(len).freeze()));
                 }
                 Piece::Run(len, _) if len >= WORTH_A_SLICE => break,
                 Piece::Run(len, to) => {
-                    joined.extend_from_slice(&input.split_to(len));
+                    make_room(&mut joined, rest);
+                    joined.extend_from_slice(rest.get(..len).unwrap_or_default());
+                    taken += len;
                     self.at = to;
                 }
-                Piece::Dot => {
-                    input.advance(1);
+                // What follows may be worth a slice, or nothing is given any more.
+                Piece::Dot if joined.is_empty() || self.is_refused() => {
+                    taken += 1;
                     self.at = Position::MidLine;
+                }
+                Piece::Dot => {
+                    make_room(&mut joined, rest);
+                    let (len, to) = short_lines(rest, &mut joined);
+                    taken += len;
+                    self.at = to;
                 }
                 Piece::BareCr => {
                     self.faults.bare_cr = true;
-                    self.normalize(input, &mut joined);
+                    taken += self.normalize(&mut joined);
                 }
                 Piece::BareLf => {
                     self.faults.bare_lf = true;
-                    self.normalize(input, &mut joined);
+                    taken += self.normalize(&mut joined);
                 }
                 Piece::Nul => {
                     self.faults.nul = true;
-                    input.advance(1);
+                    taken += 1;
                     self.at = Position::MidLine;
                 }
                 Piece::End if joined.is_empty() => {
-                    input.advance(3);
+                    input.advance(taken + 3);
                     self.at = Position::Ended;
                     return Some(Stretch::End);
                 }
                 Piece::End | Piece::Undecided => break,
             }
         }
-        (!joined.is_empty()).then(|| Stretch::Octets(joined.freeze()))
+        input.advance(taken);
+        if joined.len() < joined.capacity() / 2 {
+            joined.shrink_to_fit();
+        }
+        (!joined.is_empty()).then(|| Stretch::Octets(joined.into()))
     }
 
     /// What has been wrong with the data so far.
@@ -121,12 +144,12 @@ impl<const DOTS: bool> Stretches<DOTS> {
     }
 
     /// In place of the octet that stands alone comes a CRLF, behind which the line has *not* begun for the dot's sake.
-    fn normalize(&mut self, input: &mut BytesMut, joined: &mut BytesMut) {
-        input.advance(1);
+    fn normalize(&mut self, joined: &mut Vec<u8>) -> usize {
         self.at = Position::MidLine;
         if !self.is_refused() {
             joined.extend_from_slice(b"\r\n");
         }
+        1
     }
 
     fn piece(&self, input: &[u8]) -> Piece {
@@ -142,9 +165,19 @@ impl<const DOTS: bool> Stretches<DOTS> {
             (_, [b'\r', ..]) => return Piece::BareCr,
             _ => {}
         }
-        // Whole lines, as many as come one behind the other without a dot in front or anything that stands alone.
-        let mut len = 0;
-        let mut rest = input;
+        Self::run(input)
+    }
+
+    /// Whole lines, as many as come one behind the other without a dot in front or anything that stands alone. The first
+    /// octet is none of those.
+    fn run(input: &[u8]) -> Piece {
+        let mut len = Self::clean_blocks(input);
+        let mut rest = input.get(len..).unwrap_or_default();
+        if let Some((whole, [b'\r'])) = input.get(..len).and_then(|blocks| blocks.split_last_chunk()) {
+            // Half of a CRLF.
+            len = whole.len();
+            rest = input.get(len..).unwrap_or_default();
+        }
         loop {
             let Some(at) = memchr::memchr3(b'\r', b'\n', 0, rest) else {
                 return Piece::Run(input.len(), Position::MidLine);
@@ -160,4 +193,68 @@ impl<const DOTS: bool> Stretches<DOTS> {
             }
         }
     }
+
+    /// How many octets at the front certainly pass as they are: whole blocks, in which each CR has its LF and each LF its
+    /// CR, even across the block's end, and neither a NUL nor a line with a dot in front begins.
+    fn clean_blocks(input: &[u8]) -> usize {
+        let (Some(second), Some(third)) = (input.get(1..), input.get(2..)) else { return 0 };
+        let ((first, _), (second, _), (third, _)) = (input.as_chunks(), second.as_chunks(), third.as_chunks());
+        let blocks = first.iter().zip(second).zip(third);
+        blocks.take_while(|((first, second), third)| Self::is_clean(first, second, third)).count() * BLOCK
+    }
+
+    /// Each octet with the two behind it. Written so that all of a block is looked at, whatever is found: that is what can
+    /// be done to many octets at once.
+    #[inline]
+    fn is_clean(first: &[u8; BLOCK], second: &[u8; BLOCK], third: &[u8; BLOCK]) -> bool {
+        let (mut faults, mut least) = (0, u8::MAX);
+        for ((&first, &second), &third) in first.iter().zip(second).zip(third) {
+            let dot = DOTS && third == b'.';
+            faults |= u8::from((first == b'\r') != (second == b'\n')) | (u8::from(second == b'\n') & u8::from(dot));
+            least = least.min(first);
+        }
+        faults == 0 && least != 0
+    }
+}
+
+fn make_room(joined: &mut Vec<u8>, input: &[u8]) {
+    if joined.capacity() == 0 {
+        joined.reserve(input.len().min(JOINED + WORTH_A_SLICE));
+    }
+}
+
+/// Takes the dot off a line's start, and joins that line and those behind it that have a dot too, as far as nothing else is
+/// remarkable about them. Says how many octets it has taken, the dot at least, and where they lead.
+fn short_lines(input: &[u8], joined: &mut Vec<u8>) -> (usize, Position) {
+    let (mut buffer, mut filled, mut at) = ([0; SHORT_LINES], 0, Position::MidLine);
+    let mut rest = input.get(1..).unwrap_or_default();
+    let mut line = 0;
+    loop {
+        rest = match (at, rest) {
+            // The end perhaps, or not the whole of it yet, or no dot.
+            (Position::LineStart, [b'.', b'\r', ..] | [b'.']) => break,
+            (Position::LineStart, [b'.', next @ ..]) => {
+                (at, line) = (Position::MidLine, 0);
+                next
+            }
+            (Position::MidLine, [b'\r', b'\n', next @ ..]) => {
+                let Some(slots) = buffer.get_mut(filled..filled + 2) else { break };
+                slots.copy_from_slice(b"\r\n");
+                filled += 2;
+                at = Position::LineStart;
+                next
+            }
+            (Position::MidLine, &[octet, ref next @ ..])
+                if !matches!(octet, 0 | b'\r' | b'\n') && line < SHORT_LINE =>
+            {
+                let Some(slot) = buffer.get_mut(filled) else { break };
+                *slot = octet;
+                (filled, line) = (filled + 1, line + 1);
+                next
+            }
+            _ => break,
+        };
+    }
+    joined.extend_from_slice(buffer.get(..filled).unwrap_or_default());
+    (input.len().saturating_sub(rest.len()), at)
 }

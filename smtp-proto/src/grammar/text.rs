@@ -24,6 +24,10 @@ impl ReplyText {
     /// Makes a text of anything: what is not printable becomes `?`, what is too long is cut. For words that are not the
     /// host's own.
     pub fn lossy(text: &str) -> Self {
+        // Words of the program's own are printable, and copied at once.
+        if text.len() <= Self::MAX_OCTETS && text.bytes().all(|octet| matches!(octet, b'\t' | b' '..=b'~')) {
+            return Self(text.to_owned());
+        }
         let printable = |c: char| if matches!(c, '\t' | ' '..='~') { c } else { '?' };
         Self(text.chars().take(Self::MAX_OCTETS).map(printable).collect())
     }

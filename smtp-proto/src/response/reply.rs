@@ -1,8 +1,6 @@
 //! RFC 5321 §4.2, a reply; RFC 2034 §4, its enhanced status code.
 
-use std::fmt::Write;
-
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
 use super::{ReplyClass, ReplyCode};
 use crate::error::{ParseError, ParseErrorKind};
@@ -78,11 +76,18 @@ impl Reply {
     pub fn encode(&self, out: &mut BytesMut) {
         let last = self.lines.len().saturating_sub(1);
         for (index, text) in self.lines.iter().enumerate() {
-            let separator = if index == last { ' ' } else { '-' };
-            // Writing to a buffer that grows does not fail.
-            let _ = write!(out, "{}{separator}", self.code);
+            let separator = if index == last { b' ' } else { b'-' };
+            // At the most: the code, an enhanced code of 3 + 3 + 1 digits with its dots, two spaces and CRLF.
+            out.reserve(text.as_str().len().saturating_add(16));
+            put_number(self.code.value(), out);
+            out.put_u8(separator);
             if let Some(status) = self.status {
-                let _ = write!(out, "{status} ");
+                out.put_u8(status.class().digit().saturating_add(b'0'));
+                out.put_u8(b'.');
+                put_number(status.subject(), out);
+                out.put_u8(b'.');
+                put_number(status.detail(), out);
+                out.put_u8(b' ');
             }
             out.extend_from_slice(text.as_str().as_bytes());
             out.extend_from_slice(b"\r\n");
@@ -133,6 +138,15 @@ impl std::fmt::Display for Reply {
         self.encode(&mut out);
         f.write_str(&String::from_utf8_lossy(&out))
     }
+}
+
+/// A number of three digits at the most, which all those of a reply are. Every reply has several, and `write!` would take
+/// longer for them than for all the rest.
+fn put_number(number: u16, out: &mut BytesMut) {
+    let digit = |power: u16| u8::try_from(number / power % 10).unwrap_or_default().saturating_add(b'0');
+    let digits = [digit(100), digit(10), digit(1)];
+    let skipped = if number < 10 { 2 } else { usize::from(number < 100) };
+    out.extend_from_slice(digits.get(skipped..).unwrap_or_default());
 }
 
 fn memchr_crlf(octets: &[u8]) -> Option<usize> {

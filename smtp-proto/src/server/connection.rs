@@ -57,14 +57,14 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         // What was staged and not delivered is dropped here, and the store forgets it.
         drop(self.transaction);
         let Self { shared, driver, session, who, policy, .. } = self;
-        driver.close().await;
+        Box::pin(driver.close()).await;
         shared.patient(policy.disconnected(&who.client(&session))).await;
     }
 
     async fn converse(&mut self) -> Result<(), DriveError<Error>> {
         let shared = Arc::clone(&self.shared);
         if let Some(tls) = shared.tls.as_ref().filter(|_| shared.implicit_tls) {
-            self.driver.start_tls(&mut self.session, tls).await?;
+            Box::pin(self.driver.start_tls(&mut self.session, tls)).await?;
         } else if self.session.config().protocol == Protocol::Smtp {
             // In TLS, and where it is our own users and queues who speak, it means nothing.
             self.who.talked_early = self.driver.talked_early(shared.greeting_delay).await?;
@@ -87,8 +87,10 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
                 }
                 return Ok(());
             }
-            Event::EndOfData(_) => return self.end_of_data().await,
-            Event::StartTls(start_tls) => return self.start_tls(start_tls).await,
+            // What is large has its memory while it is done: a connection that waits is as large as all that it awaits
+            // in place.
+            Event::EndOfData(_) => return Box::pin(self.end_of_data()).await,
+            Event::StartTls(start_tls) => return Box::pin(self.start_tls(start_tls)).await,
             Event::Connected(connected) => match self.shared.ask(self.policy.connected(&client)).await {
                 Ok(()) => match self.shared.trust(self.who.address) {
                     nothing if nothing == Trust::none() => connected.greet(),
@@ -135,7 +137,7 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
                 let said = self.shared.patient(self.policy.help(&client, &help)).await.flatten();
                 said_or(said, Event::Help(help))
             }
-            Event::Credentials(query) => self.shared.authenticator.answer(query).await.into(),
+            Event::Credentials(query) => Box::pin(self.shared.authenticator.answer(query)).await.into(),
             Event::Authenticated(ref identity) => {
                 tracing::info!(account = %identity.account, mechanism = %identity.mechanism, "logged in");
                 metrics::login(self.shared.protocol(), identity.mechanism.name(), "ok");

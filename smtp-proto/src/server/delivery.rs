@@ -135,7 +135,7 @@ impl<S: MailStore> Arrived<S> {
         // It would go on with our Received field, in the sender's words (attack row I4). RFC 5321 §3.3 would not have a
         // message refused for its header, so a field of its own takes the line.
         let prefix = if begins_folded { [&prefix[..], FOLDED].concat().into() } else { prefix };
-        let whole = digest.with_prefix(&prefix).to_octets();
+        let whole = digest.prefixed(&prefix).to_octets();
         let (targets, of_recipients) = envelope.mailboxes(how);
         let targets: Vec<Target> =
             targets.into_iter().map(|target| target.with_prefix(prefix.clone(), Some(whole.clone()))).collect();

@@ -1,8 +1,9 @@
 //! One message: from MAIL to the reply to its end.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -33,7 +34,7 @@ pub(super) struct Transaction<S: MailStore> {
     span: Span,
     envelope: Envelope,
     /// The message, once it comes.
-    pub(super) incoming: Option<Incoming<S>>,
+    pub(super) incoming: Option<Box<Incoming<S>>>,
 }
 
 impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D, P> {
@@ -131,7 +132,7 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         let hint = envelope.mail().size.map_or(SizeHint::Unknown, SizeHint::Octets);
         match self.shared.store.stage(hint).await {
             Ok(stage) => {
-                transaction.incoming = Some(Incoming::new(stage));
+                transaction.incoming = Some(Box::new(Incoming::new(stage)));
                 begin.accept()
             }
             Err(error) => {
@@ -155,7 +156,7 @@ impl<S: MailStore, A: Authenticator, D: Directory, P: Policy> Connection<S, A, D
         let Some(Transaction { id, envelope, incoming: Some(incoming), .. }) = self.transaction.take() else {
             return self.answer(Answer::ToAll(local_error()));
         };
-        match self.dispose(&envelope, incoming).await {
+        match self.dispose(&envelope, *incoming).await {
             Ok((message, how)) => self.deliver(id, Arc::new(envelope), message, how).await,
             Err(reply) => {
                 tracing::info!(code = %reply.code(), "message");
@@ -303,14 +304,19 @@ fn now() -> OffsetDateTime {
 }
 
 /// Runs a future to its end, whether anybody still waits for it or not. `None` if it panicked.
+///
+/// What is done at its first step needs no task of its own: nothing can come between.
 async fn spawned<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    match tokio::spawn(future.in_current_span()).await {
-        Ok(output) => Some(output),
-        Err(error) => {
-            tracing::error!(%error, "a delivery ended by a panic in the store");
-            None
-        }
+    let mut future = Box::pin(AssertUnwindSafe(future).catch_unwind());
+    let first = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
+    let ended = match first {
+        Poll::Ready(ended) => ended.ok(),
+        Poll::Pending => tokio::spawn(future.in_current_span()).await.ok().and_then(Result::ok),
+    };
+    if ended.is_none() {
+        tracing::error!("a delivery ended by a panic in the store");
     }
+    ended
 }
 
 pub(super) fn local_error() -> Reply {

@@ -66,6 +66,10 @@ impl Digester {
             self.defect(Defect::HeaderTruncated);
         }
         self.fields_octets = self.fields_octets.saturating_add(kept.len());
+        if self.fields.is_empty() {
+            // As many as most headers have of those that are kept.
+            self.fields.reserve(12);
+        }
         self.fields.push(FieldData {
             owner,
             name: number,

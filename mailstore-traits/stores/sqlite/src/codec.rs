@@ -93,16 +93,26 @@ pub(crate) fn random_key() -> Outcome<Key> {
 }
 
 pub(crate) fn hex(octets: &[u8]) -> String {
-    octets
-        .iter()
-        .flat_map(|octet| [octet >> 4, octet & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect()
+    let mut text = String::with_capacity(octets.len().saturating_mul(2));
+    push_hex(octets, &mut text);
+    text
+}
+
+fn push_hex(octets: &[u8], text: &mut String) {
+    let digit = |digit: u8| char::from(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+    for octet in octets {
+        text.push(digit(octet >> 4));
+        text.push(digit(octet & 15));
+    }
 }
 
 /// A letter in front keeps the id from beginning with a digit, as RFC 8474 §7 advises.
 pub(crate) fn email_id(key: &[u8]) -> Outcome<EmailId> {
-    EmailId::new(format!("e{}", hex(key))).map_err(|_| Fault::corrupt("an email id that is none"))
+    // Every row that is read has one.
+    let mut text = String::with_capacity(33);
+    text.push('e');
+    push_hex(key, &mut text);
+    EmailId::new(text).map_err(|_| Fault::corrupt("an email id that is none"))
 }
 
 #[cfg(test)]

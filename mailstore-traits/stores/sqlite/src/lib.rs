@@ -81,7 +81,7 @@
 //!
 //! ```sh
 //! cargo test -p pillarbox-store-sqlite
-//! cargo +nightly fuzz run message_stored
+//! fuzz/run message_stored
 //! ```
 //!
 //! # Features

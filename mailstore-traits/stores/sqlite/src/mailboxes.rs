@@ -274,6 +274,10 @@ pub(crate) fn status(conn: &Connection, account: i64, ids: &[MailboxId]) -> Outc
     Ok(found)
 }
 
+/// The first UID and the last, each found at once in an index.
+const SNAPSHOT_ENDS: &str = "SELECT (SELECT min(uid) FROM message WHERE mailbox = ?1), \
+                             (SELECT max(uid) FROM message WHERE mailbox = ?1)";
+
 /// The query of [`snapshot`] that is as long as the mailbox; it reads an index and no rows.
 pub(crate) const SNAPSHOT_UIDS: &str = "SELECT uid FROM message WHERE mailbox = ? ORDER BY uid";
 
@@ -284,18 +288,19 @@ pub(crate) fn snapshot(
     account: i64,
     id: &MailboxId,
 ) -> Outcome<(Snapshot, Option<i64>)> {
-    let (row, validity, high, next, recent_from): (i64, i64, i64, i64, i64) = conn
+    let (row, validity, high, next, recent_from, messages): (i64, i64, i64, i64, i64, i64) = conn
         .prepare_cached(
-            "SELECT id, uid_validity, modseq, uid_next, recent_from FROM mailbox WHERE object_id = ? AND account = ?",
+            "SELECT id, uid_validity, modseq, uid_next, recent_from, messages FROM mailbox \
+             WHERE object_id = ? AND account = ?",
         )?
         .query_row(params![id.as_str(), account], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
         })
         .optional()?
         .ok_or(ErrorKind::NotFound)?;
     let mut snapshot = Snapshot::empty(uid_validity(validity)?, modseq(high)?);
     snapshot.uid_next = uid_next(next);
-    snapshot.uids = uids(conn, row)?;
+    snapshot.uids = uids(conn, row, messages)?;
     let mut statement = conn.prepare_cached("SELECT spelling FROM keyword WHERE mailbox = ? ORDER BY folded")?;
     let mut rows = statement.query([row])?;
     while let Some(row) = rows.next()? {
@@ -317,9 +322,17 @@ pub(crate) fn snapshot(
     Ok((snapshot, (recent_from < next).then_some(next)))
 }
 
-/// The UIDs of all messages. Runs are joined as they are read: a dense mailbox of a million messages is one range.
-fn uids(conn: &Connection, mailbox: i64) -> Outcome<UidSet> {
+/// The UIDs of all messages, of which there are so many. Where as many UIDs lie between the first and the last, there are
+/// no gaps, and nothing in between is read; else runs are joined as they are read.
+fn uids(conn: &Connection, mailbox: i64, messages: i64) -> Outcome<UidSet> {
     let mut set = UidSet::new();
+    let ends: (Option<i64>, Option<i64>) =
+        conn.prepare_cached(SNAPSHOT_ENDS)?.query_row([mailbox], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(first), Some(last)) = ends else { return Ok(set) };
+    if last.saturating_sub(first).saturating_add(1) == messages {
+        set.insert_range(uid(first)?, uid(last)?);
+        return Ok(set);
+    }
     let mut statement = conn.prepare_cached(SNAPSHOT_UIDS)?;
     let mut rows = statement.query([mailbox])?;
     let mut run: Option<(i64, i64)> = None;
@@ -416,5 +429,34 @@ mod tests {
         }
         let changed = plan(&conn, "SELECT uid FROM message WHERE mailbox = 1 AND modseq > 7 ORDER BY modseq LIMIT 9");
         assert!(changed.contains("message_modseq") && !changed.contains("TEMP B-TREE"), "{changed}");
+    }
+
+    #[test]
+    fn the_uids_are_told_with_gaps_and_without() {
+        for there in [&[][..], &[7], &[1, 2, 3], &[5, 6, 7, 8], &[1, 3], &[1, 2, 4], &[2, 4, 5, 9, 10]] {
+            let mut conn = Connection::open_in_memory().unwrap();
+            migrate(&mut conn, MIGRATIONS).unwrap();
+            conn.execute("INSERT INTO mailbox (id, object_id, uid_validity) VALUES (1, 'm', 1), (2, 'n', 2)", [])
+                .unwrap();
+            let mut insert = conn
+                .prepare(
+                    "INSERT INTO message (mailbox, uid, modseq, flags, keywords, received, zone, saved, size, body, email) \
+                     VALUES (?, ?, 1, 0, '', 0, 0, 0, 0, 0, x'')",
+                )
+                .unwrap();
+            for uid in there {
+                insert.execute([1, *uid]).unwrap();
+            }
+            // Another mailbox's are none of its own.
+            for uid in 1..20 {
+                insert.execute([2, uid]).unwrap();
+            }
+            let told = uids(&conn, 1, there.len() as i64).unwrap();
+            assert_eq!(told.iter().map(|uid| i64::from(uid.value())).collect::<Vec<_>>(), there);
+        }
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, MIGRATIONS).unwrap();
+        let ends = plan(&conn, &SNAPSHOT_ENDS.replace("?1", "1"));
+        assert!(ends.matches("SEARCH message USING COVERING INDEX").count() == 2, "{ends}");
     }
 }

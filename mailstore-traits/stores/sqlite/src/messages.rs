@@ -106,7 +106,7 @@ fn few_changed(conn: &Connection, mailbox: i64, since: ModSeq) -> Outcome<Option
 }
 
 fn meta(row: &Row<'_>, fields: MetaFields) -> Outcome<MessageMeta> {
-    let email = email_id(&row.get::<_, Vec<u8>>(8)?)?;
+    let email = email_id(row.get_ref(8)?.as_blob().map_err(rusqlite::Error::from)?)?;
     let date = timestamp(row.get(4)?, row.get(5)?);
     let mut meta = MessageMeta::new(uid(row.get(0)?)?, modseq(row.get(1)?)?, count(row.get(7)?), date, email);
     meta.save_date = Some(timestamp(row.get(6)?, 0));

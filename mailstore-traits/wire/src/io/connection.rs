@@ -39,11 +39,14 @@ impl ConnectionId {
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for place in (0..13_u32).rev() {
-            let digit = usize::try_from((self.0 >> (place * 5)) & 31).unwrap_or_default();
-            fmt::Write::write_char(f, DIGITS.get(digit).copied().map_or('0', char::from))?;
+        let mut text = [b'0'; 13];
+        let mut rest = self.0;
+        for place in text.iter_mut().rev() {
+            let digit = usize::try_from(rest & 31).unwrap_or_default();
+            *place = DIGITS.get(digit).copied().unwrap_or(b'0');
+            rest >>= 5;
         }
-        Ok(())
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

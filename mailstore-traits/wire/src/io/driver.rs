@@ -1,8 +1,9 @@
 //! One connection: its link, its two buffers, its clocks.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
@@ -207,10 +208,10 @@ impl Driver {
     async fn write_out(&mut self) -> io::Result<()> {
         let Some(link) = &mut self.link else { return Err(gone()) };
         let patience = self.options.write_timeout;
-        let mut deadline = Instant::now() + patience;
+        let mut deadline = None;
         let mut taken = 0_usize;
         while !self.output.is_empty() {
-            let written = timeout_at(deadline, link.write_buf(&mut self.output)).await.map_err(|_| not_reading())??;
+            let written = within(patience, &mut deadline, link.write_buf(&mut self.output)).await?;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -219,10 +220,10 @@ impl Driver {
             // The clock starts anew with each block that the peer takes, not with each octet.
             if taken >= WRITE_BLOCK {
                 taken = 0;
-                deadline = Instant::now() + patience;
+                deadline = None;
             }
         }
-        timeout_at(deadline, link.flush()).await.map_err(|_| not_reading())?
+        within(patience, &mut deadline, link.flush()).await
     }
 
     /// Sends what has been answered if it has become much: for the parts of a long answer.
@@ -391,6 +392,21 @@ fn give_back(buffer: &mut BytesMut) {
         std::hint::black_box(&buffer);
         *buffer = kept;
     }
+}
+
+/// Waits for a peer that does not read, until the deadline, which is set when there is something to wait for: nearly all
+/// that is written is taken at once.
+async fn within<T>(
+    patience: Duration,
+    deadline: &mut Option<Instant>,
+    io: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let mut io = pin!(io);
+    if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(io.as_mut().poll(context))).await {
+        return done;
+    }
+    let deadline = *deadline.get_or_insert_with(|| Instant::now() + patience);
+    timeout_at(deadline, io).await.map_err(|_| not_reading())?
 }
 
 async fn at(when: Option<Instant>) {

@@ -170,14 +170,29 @@ pub fn describe() {
     }
 }
 
+/// A counter by protocol and one more label. For what every message counts, the name and its labels are made when the
+/// program is; for the rest each time, with an allocation.
+macro_rules! ready_counter {
+    ($name:expr, $protocol:ident, $label:literal => $value:ident, [$($known:literal),+]) => {
+        match ($protocol, $value) {
+            $(
+                ("smtp", $known) => counter!($name, "protocol" => "smtp", $label => $known),
+                ("submission", $known) => counter!($name, "protocol" => "submission", $label => $known),
+                ("lmtp", $known) => counter!($name, "protocol" => "lmtp", $label => $known),
+            )+
+            (protocol, value) => counter!($name, "protocol" => protocol, $label => value),
+        }
+    };
+}
+
 /// A command has come. `verb` is one of the protocol's, in capitals, or `unknown`; never what the peer wrote.
 pub fn command(protocol: &'static str, verb: &'static str) {
-    counter!(COMMANDS, "protocol" => protocol, "command" => verb).increment(1);
+    ready_counter!(COMMANDS, protocol, "command" => verb, ["MAIL", "RCPT", "DATA"]).increment(1);
 }
 
 /// A reply has been given: `2xx` to `5xx`, or `ok`, `err`, `continue`.
 pub fn reply(protocol: &'static str, class: &'static str) {
-    counter!(REPLIES, "protocol" => protocol, "class" => class).increment(1);
+    ready_counter!(REPLIES, protocol, "class" => class, ["2xx", "3xx"]).increment(1);
 }
 
 /// The class of a reply with a code of three digits.
@@ -199,7 +214,7 @@ pub fn message(protocol: &'static str, result: &'static str) {
 
 /// The same has become of several.
 pub fn messages(protocol: &'static str, result: &'static str, count: u64) {
-    counter!(MESSAGES, "protocol" => protocol, "result" => result).increment(count);
+    ready_counter!(MESSAGES, protocol, "result" => result, ["delivered"]).increment(count);
 }
 
 /// A message was kept, or was not, after so long.
