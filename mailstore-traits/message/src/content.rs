@@ -132,6 +132,13 @@ fn comment(input: &[u8]) -> IResult<&[u8], ()> {
 /// all.
 fn quoted(input: &[u8]) -> (&[u8], Vec<u8>) {
     let mut rest = input.get(1..).unwrap_or_default();
+    // Nearly every value stands there as it is.
+    if let Some(end) = memchr::memchr3(b'"', b'\\', b'\r', rest)
+        && let Some((value, [b'"', behind @ ..])) = rest.split_at_checked(end)
+        && memchr::memchr(b'\n', value).is_none()
+    {
+        return (behind, value.to_vec());
+    }
     let mut value = Vec::new();
     while let Some((octet, behind)) = rest.split_first() {
         rest = behind;

@@ -1,9 +1,10 @@
 //! The machine that makes a digest of a message while its octets go by.
 //!
-//! It goes by lines. A line of a body costs a search for its end and a look at its first octet; only one that begins
-//! with a hyphen is held, as far as a delimiter reaches. A line of a header is held up to the end of its field. Every
-//! decision falls at a line's end, so that it cannot depend on where the octets were cut.
+//! It goes by lines. A line of a header is held up to the end of its field. Of a body's lines only those that begin with
+//! a hyphen are held, as far as a delimiter reaches; those in which nothing can be found go by in blocks. Every decision
+//! falls at a line's end, so that it cannot depend on where the octets were cut.
 
+mod calm;
 mod delimiter;
 mod header;
 
@@ -82,6 +83,11 @@ pub struct Digester {
     previewing: bool,
 }
 
+/// What most messages need, and so has room from the start: octets of a header field, kept fields, parts.
+const HELD: usize = 512;
+const FIELDS: usize = 12;
+const PARTS: usize = 4;
+
 /// A part that has not come to its end.
 #[derive(Debug)]
 struct Frame {
@@ -106,6 +112,10 @@ struct End {
 impl Digester {
     /// One that has been fed nothing.
     pub fn new(limits: &Limits) -> Self {
+        let mut frames = Vec::with_capacity(PARTS);
+        frames.push(Frame { part: 0, is_message: true, boundary: None, line_ends: 0 });
+        let mut parts = Vec::with_capacity(PARTS);
+        parts.push(PartData::new(None, 0));
         Self {
             limits: limits.held(),
             position: 0,
@@ -116,7 +126,7 @@ impl Digester {
             line_len: 0,
             last: 0,
             first: 0,
-            held: Vec::new(),
+            held: Vec::with_capacity(HELD),
             overflow: Overflow::None,
             previous_end: 0,
             previous_text: false,
@@ -125,11 +135,11 @@ impl Digester {
             field_truncated: false,
             field_eight_bit: false,
             structure: Structure::default(),
-            frames: vec![Frame { part: 0, is_message: true, boundary: None, line_ends: 0 }],
-            parts: vec![PartData::new(None, 0)],
+            frames,
+            parts,
             parts_octets: 0,
             types_octets: 0,
-            fields: Vec::new(),
+            fields: Vec::with_capacity(FIELDS),
             fields_octets: 0,
             counts: [0; KNOWN.len()],
             defects: Defects::NONE,
@@ -140,6 +150,47 @@ impl Digester {
 
     /// Takes the next octets of the message: with CRLF line ends, or with the LF that files have.
     pub fn feed(&mut self, chunk: &[u8]) {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            rest = self.pass_over_calm_lines(rest);
+            // As far as a block reaches, and to the end of the line there; then the rest may be calm again. Behind a
+            // header it may be so at once.
+            let reach = if self.in_header { 128 } else { calm::BLOCK };
+            let behind = rest.get(reach..).unwrap_or_default();
+            let end = memchr::memchr(b'\n', behind).map_or(rest.len(), |lf| lf.saturating_add(reach).saturating_add(1));
+            let Some((piece, behind)) = rest.split_at_checked(end) else { return };
+            self.feed_lines(piece);
+            rest = behind;
+        }
+    }
+
+    /// Takes the lines of a body in which there is nothing to find. Gives what is behind them.
+    fn pass_over_calm_lines<'a>(&mut self, octets: &'a [u8]) -> &'a [u8] {
+        if self.in_header || self.line_len > 0 {
+            return octets;
+        }
+        let Some(found) = calm::calm(octets) else { return octets };
+        let Some((lines, behind)) = octets.split_at_checked(found.octets) else { return octets };
+        if found.eight_bit {
+            self.defects.insert(Defect::EightBit);
+        }
+        if found.nul {
+            self.defects.insert(Defect::Nul);
+        }
+        self.add_to_preview(lines);
+        self.crs = self.crs.saturating_add(found.lines);
+        self.crlfs = self.crlfs.saturating_add(found.lines);
+        self.line_ends = self.line_ends.saturating_add(found.lines);
+        self.position = self.position.saturating_add(lines.len() as u64);
+        self.line_start = self.position;
+        self.last = b'\n';
+        self.previous_end = 2;
+        // Whether something stands before the last CRLF that is no line end itself.
+        self.previous_text = lines.iter().rev().nth(2).is_some_and(|octet| *octet != b'\n');
+        behind
+    }
+
+    fn feed_lines(&mut self, chunk: &[u8]) {
         self.look_at_octets(chunk);
         let mut rest = chunk;
         while !rest.is_empty() {

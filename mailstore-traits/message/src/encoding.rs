@@ -48,7 +48,11 @@ pub enum DigestError {
 impl Digest {
     /// The digest as octets for a store. Bounded as the digest is by the [`Limits`](crate::Limits) it was made under.
     pub fn to_octets(&self) -> MessageDigest {
-        let mut out = Vec::with_capacity(512);
+        // Close to what it will be, so that it is not moved while it grows.
+        let values: usize = self.fields.iter().map(|field| field.value.len().saturating_add(12)).sum();
+        let preview = self.preview.as_ref().map_or(0, |(_, octets)| octets.len());
+        let parts = self.parts.len().saturating_mul(96);
+        let mut out = Vec::with_capacity(values.saturating_add(preview).saturating_add(parts).saturating_add(64));
         put(&mut out, self.blob);
         put(&mut out, self.prefix);
         put(&mut out, self.line_ends);

@@ -41,6 +41,10 @@ impl Parameters {
     /// The value of the parameter with that name, in any case: `name*` before `name*0`, `name*1`… before `name`,
     /// because who sends several gives the plain one for old readers. Of two the first holds.
     pub fn value(&self, name: &str) -> Option<ParameterValue<'_>> {
+        // Nearly all have no pieces and no charset, and are not asked for them one by one.
+        if !self.list.iter().any(|(found, _)| found.get(name.len()) == Some(&b'*')) {
+            return self.find(name, "").map(|value| ParameterValue { charset: None, octets: Cow::Borrowed(value) });
+        }
         if let Some(value) = self.find(name, "*") {
             let (charset, rest) = charset(value);
             return Some(ParameterValue { charset, octets: Cow::Owned(percent_decode(rest)) });

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{check, digest_in_pieces};
-use mail_message::{DIGEST_VERSION, Digest, Digester, Limits};
+use mail_message::{DIGEST_VERSION, Defect, Digest, Digester, Limits};
 use mailstore_traits::MessageDigest;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -36,6 +36,35 @@ fn mail() -> impl Strategy<Value = Vec<u8>> {
     let end = proptest::sample::select(vec!["\r\n", "\r\n", "\r\n", "\r\n", "\n", "\r\n\r\n", "\r", ""]);
     vec((piece, end), 0..60).prop_map(|lines| {
         lines.into_iter().flat_map(|(line, end)| line.into_iter().chain(end.bytes())).collect::<Vec<u8>>()
+    })
+}
+
+/// A body of many lines in which there is nothing to find, with here and there a line in which there is. Octets that
+/// come in pieces of less than 448 are looked at line by line, others in blocks.
+fn long_body() -> impl Strategy<Value = Vec<u8>> {
+    let calm = (1_usize..30, 0_usize..90).prop_map(|(lines, octets)| ("x".repeat(octets) + "\r\n").repeat(lines));
+    let odd = proptest::sample::select(vec![
+        "--b\r\n",
+        "--b\r\n\r\n",
+        "--b--\r\n",
+        "--b\n",
+        "-\r\n",
+        "\n",
+        "x\n",
+        "\r\n",
+        "\r",
+        "x\ry\r\n",
+        "\r\r\n",
+        "\u{e4}",
+        "\0",
+        "words",
+        "--",
+        "--b\r\nContent-Type: text/html\r\n\r\n",
+    ]);
+    let long = (990_usize..1005).prop_map(|octets| "y".repeat(octets) + "\r\n");
+    let piece = prop_oneof![6 => calm, 3 => odd.prop_map(str::to_owned), 1 => long];
+    vec(piece, 0..20).prop_map(|body| {
+        format!("Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{}", body.concat()).into_bytes()
     })
 }
 
@@ -80,6 +109,24 @@ proptest! {
             }
         }
         prop_assert_eq!(digester.finish(), expected);
+    }
+
+    #[test]
+    fn lines_looked_at_in_blocks_are_as_those_looked_at_one_by_one(
+        message in long_body(), few in 1_usize..200, many in 449_usize..1500,
+    ) {
+        let expected = digest_in_pieces(&message, &Limits::default(), few);
+        check(&expected, message.len() as u64);
+        prop_assert_eq!(expected.lines(), message.split_inclusive(|octet| *octet == b'\n').count() as u64);
+        prop_assert_eq!(expected.has(Defect::EightBit), !message.is_ascii());
+        prop_assert_eq!(expected.has(Defect::Nul), message.contains(&0));
+        let long = message.split_inclusive(|octet| *octet == b'\n').any(|line| {
+            let text = line.strip_suffix(b"\n").map_or(line, |text| text.strip_suffix(b"\r").unwrap_or(text));
+            text.len() > 998
+        });
+        prop_assert_eq!(expected.has(Defect::LongLine), long);
+        prop_assert_eq!(&digest_in_pieces(&message, &Limits::default(), many), &expected);
+        prop_assert_eq!(Digest::of(&message), expected);
     }
 
     #[test]
