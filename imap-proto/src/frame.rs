@@ -144,6 +144,11 @@ impl FrameReader {
         std::hint::black_box(&self.so_far);
     }
 
+    /// Whether what comes next is the first octet of a command.
+    pub fn is_at_start(&self) -> bool {
+        self.so_far.is_empty() && !self.lines.is_discarding()
+    }
+
     /// Whether a command has begun that has not ended.
     pub fn is_mid_command(&self, input: &BytesMut) -> bool {
         !self.so_far.is_empty() || self.lines.is_mid_line(input)

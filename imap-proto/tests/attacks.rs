@@ -379,6 +379,20 @@ fn sec_t9_another_protocols_first_words_get_one_reply_that_echoes_none_of_them()
 }
 
 #[test]
+fn sec_t9_the_middle_of_a_first_command_is_nobodys_first_words() {
+    for first in [format!("{}GET / HTTP/1.1\r\n", "x".repeat(9000)), "a LOGIN {5+}\r\nGET / {1+}\r\nx\r\n".to_owned()] {
+        for cut in [first.len(), 7, 100, 1000] {
+            let mut conversation = Conversation::begin(insecure());
+            let told: String = first.as_bytes().chunks(cut).map(|chunk| conversation.say(chunk)).collect();
+            assert!(
+                !told.contains("This is a mail server") && !conversation.session.is_closed(),
+                "cut every {cut}: {told}"
+            );
+        }
+    }
+}
+
+#[test]
 fn sec_a2_known_and_unknown_users_are_told_the_same() {
     let story = |name: &str| {
         let mut conversation = Conversation::begin(insecure());

@@ -136,6 +136,19 @@ fn sec_c1_three_clocks_run() {
 }
 
 #[test]
+fn sec_t9_the_middle_of_a_first_line_is_nobodys_first_words() {
+    let first = format!("{}GET / HTTP/1.1\r\n", "x".repeat(300));
+    for cut in [first.len(), 7, 100, 300] {
+        let mut conversation = Conversation::begin(insecure(), mrose());
+        let said: String = first.as_bytes().chunks(cut).map(|chunk| conversation.say(chunk)).collect();
+        assert!(
+            !said.contains("this is a mail server") && !conversation.session.is_closed(),
+            "cut every {cut}: {said}"
+        );
+    }
+}
+
+#[test]
 fn sec_t9_another_protocols_first_words_get_one_reply_that_echoes_none_of_them() {
     for octets in [
         &b"GET /secret HTTP/1.1\r\nHost: mail.example.org\r\n\r\n"[..],

@@ -226,6 +226,19 @@ fn sec_t9_another_protocols_first_words_get_one_reply_that_echoes_none_of_them()
 }
 
 #[test]
+fn sec_t9_the_middle_of_a_first_line_is_nobodys_first_words() {
+    let first = format!("{}GET / HTTP/1.1\r\n", "x".repeat(2100));
+    for cut in [first.len(), 7, 100, 2100] {
+        let mut conversation = Conversation::new(support::config(Protocol::Smtp), Host::new(&["<a@b>"]));
+        let said: String = first.as_bytes().chunks(cut).map(|chunk| conversation.send(chunk)).collect();
+        assert!(
+            !said.contains("this is a mail server") && !conversation.session.is_closed(),
+            "cut every {cut}: {said}"
+        );
+    }
+}
+
+#[test]
 fn sec_t9_the_first_words_under_tls_are_first_again_and_later_ones_are_wrong_commands() {
     let mut config = support::config(Protocol::Smtp);
     config.starttls = true;

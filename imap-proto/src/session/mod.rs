@@ -202,7 +202,7 @@ impl ServerSession {
             // Octets behind STARTTLS belong to the handshake and are not looked at (attack row T1).
             SessionState::Handshake | SessionState::Closed => return Ok(None),
         }
-        if !self.has_spoken && is_foreign(input) {
+        if !self.has_spoken && self.reader.is_at_start() && is_foreign(input) {
             // It stays where it is: none of it is a command, and none of it is said back (attack row T9).
             return Ok(Some(self.reject(None, Rejection::OtherProtocol)));
         }

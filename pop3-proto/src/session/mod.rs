@@ -147,7 +147,7 @@ impl ServerSession {
             // Octets behind STLS belong to the handshake and are not looked at (attack row T1).
             SessionState::Handshake | SessionState::Update | SessionState::Closed => return Ok(None),
         }
-        if !self.has_spoken && is_foreign(input) {
+        if !self.has_spoken && !self.reader.is_discarding() && is_foreign(input) {
             // It stays where it is: none of it is a command, and none of it is said back (attack row T9).
             self.owed = Owed::LastWord;
             return Ok(Some(Event::Rejected(Rejection::OtherProtocol)));

@@ -12,7 +12,7 @@ use crate::grammar::Keyword;
 impl ServerSession {
     /// The next command, or what is wrong with it.
     pub(super) fn next_command(&mut self, input: &mut BytesMut) -> Option<(Event, Owed)> {
-        if !self.has_spoken && is_foreign(input) {
+        if !self.has_spoken && !self.lines.is_discarding() && is_foreign(input) {
             // It stays where it is: none of it is a command, and none of it is said back (attack row T9).
             let rejection = Rejection::of_command(RejectionReason::OtherProtocol, None);
             return Some(self.reject(rejection.out_of_step()));
