@@ -50,9 +50,8 @@ fn dialect() -> Dialect {
 pub fn read_commands(wire: &[u8]) -> usize {
     let dialect = dialect();
     let (mut lines, mut input, mut count) = (LineReader::new(), BytesMut::from(wire), 0);
-    while let Some(line) = lines.next_line(&mut input, 12_288) {
-        let line = line.expect("each line is one");
-        std::hint::black_box(Command::parse(&line, &dialect).expect("each command is one"));
+    while let Some(command) = lines.read_line(&mut input, 12_288, |line| Command::parse(line, &dialect)) {
+        std::hint::black_box(command.expect("each line is one").expect("each command is one"));
         count += 1;
     }
     assert!(input.is_empty());

@@ -47,6 +47,33 @@ impl LineReader {
     /// # Errors
     /// A line with a [`LineFault`] is swallowed and told once, when its CRLF has come.
     pub fn next_line(&mut self, input: &mut BytesMut, limit: usize) -> Option<Result<BytesMut, LineFault>> {
+        Some(self.find_line(input, limit)?.map(|end| {
+            let mut line = input.split_to(end);
+            line.truncate(end.saturating_sub(2));
+            line
+        }))
+    }
+
+    /// Reads the next line where it stands, without its CRLF, and takes it off the front of `input`: for those that keep
+    /// nothing of it, or wipe it. Otherwise as [`next_line`](Self::next_line).
+    ///
+    /// # Errors
+    /// A line with a [`LineFault`] is swallowed and told once, when its CRLF has come.
+    pub fn read_line<T>(
+        &mut self,
+        input: &mut BytesMut,
+        limit: usize,
+        read: impl FnOnce(&mut [u8]) -> T,
+    ) -> Option<Result<T, LineFault>> {
+        Some(self.find_line(input, limit)?.map(|end| {
+            let read = read(input.get_mut(..end.saturating_sub(2)).unwrap_or_default());
+            input.advance(end);
+            read
+        }))
+    }
+
+    /// Where the line at the front of `input` ends, its CRLF included. One with a fault has been taken off.
+    fn find_line(&mut self, input: &mut BytesMut, limit: usize) -> Option<Result<usize, LineFault>> {
         let Some(end) = self.find_line_end(input) else {
             // A CR at the end may be half of a CRLF that is still to come, so it stays.
             let keep = usize::from(input.last() == Some(&b'\r'));
@@ -59,9 +86,15 @@ impl LineReader {
         };
         let too_long = std::mem::take(&mut self.discarding) || end > limit;
         self.scanned = 0;
-        let mut line = input.split_to(end);
-        line.truncate(end.saturating_sub(2));
-        Some(if too_long { Err(LineFault::TooLong) } else { check(&line).map(|()| line) })
+        let line = input.get(..end.saturating_sub(2)).unwrap_or_default();
+        let fault = if too_long { Some(LineFault::TooLong) } else { check(line).err() };
+        Some(match fault {
+            Some(fault) => {
+                input.advance(end);
+                Err(fault)
+            }
+            None => Ok(end),
+        })
     }
 
     /// Whether a line has begun that has not ended.

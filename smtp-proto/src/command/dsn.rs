@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+use mail_wire::octet_set::OctetSet;
+use smol_str::SmolStr;
+
 use crate::error::{ParseError, ParseErrorKind};
 use crate::grammar::Xtext;
 
@@ -34,7 +37,7 @@ impl Return {
 
 /// ENVID (RFC 3461 §4.4): what the sender calls this sending. Printable ASCII, decoded.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EnvelopeId(String);
+pub struct EnvelopeId(SmolStr);
 
 impl EnvelopeId {
     /// The most octets of it on the wire: 100 (RFC 3461 §4.4).
@@ -57,7 +60,7 @@ impl EnvelopeId {
         if value.is_empty() || value.len() > Self::MAX_LENGTH {
             return None;
         }
-        printable(value.parse().ok()?).map(Self)
+        decoded(value).map(Self)
     }
 }
 
@@ -123,10 +126,12 @@ impl fmt::Display for Notify {
 /// ORCPT (RFC 3461 §4.2): the recipient that the sender first wrote, whoever it was aliased to since.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OriginalRecipient {
-    addr_type: String,
-    address: String,
-    /// The address as it is on the wire: what may be written in several ways goes on as it came.
-    encoded: String,
+    /// Type and address as they are on the wire: what may be written in several ways goes on as it came.
+    wire: SmolStr,
+    /// How many octets of it are the type; a semicolon follows.
+    type_octets: usize,
+    /// The address, if it is another one than that on the wire.
+    decoded: Option<SmolStr>,
 }
 
 impl OriginalRecipient {
@@ -145,17 +150,17 @@ impl OriginalRecipient {
 
     /// The type of its address, as it was written: `rfc822`, `utf-8`, or another of IANA's. Case means nothing.
     pub fn addr_type(&self) -> &str {
-        &self.addr_type
+        self.wire.get(..self.type_octets).unwrap_or_default()
     }
 
     /// The address, decoded. ASCII unless the type is `utf-8`, and without control characters.
     pub fn address(&self) -> &str {
-        &self.address
+        self.decoded.as_deref().unwrap_or_else(|| self.wire.get(self.type_octets + 1..).unwrap_or_default())
     }
 
     /// Whether it is ASCII as it stands on the wire. Otherwise it needs SMTPUTF8 (RFC 6533 §3).
     pub fn is_ascii(&self) -> bool {
-        self.encoded.is_ascii()
+        self.wire.is_ascii()
     }
 
     pub(super) fn parse(value: &str) -> Option<Self> {
@@ -164,24 +169,36 @@ impl OriginalRecipient {
         if value.len() > Self::MAX_LENGTH || addr_type.is_empty() || !addr_type.bytes().all(is_atom) {
             return None;
         }
-        let address = if is_utf8(addr_type) { from_unitext(encoded)? } else { printable(encoded.parse().ok()?)? };
+        let address = if is_utf8(addr_type) { from_unitext(encoded)?.into() } else { decoded(encoded)? };
         if address.is_empty() {
             return None;
         }
-        Some(Self { addr_type: addr_type.to_owned(), address, encoded: encoded.to_owned() })
+        let decoded = (address != encoded).then_some(address);
+        Some(Self { wire: value.into(), type_octets: addr_type.len(), decoded })
     }
 }
 
 /// As it stands on the wire.
 impl fmt::Display for OriginalRecipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{};{}", self.addr_type, self.encoded)
+        f.write_str(&self.wire)
     }
 }
 
 fn is_utf8(addr_type: &str) -> bool {
     addr_type.eq_ignore_ascii_case("utf-8")
 }
+
+/// What xtext stands for. Nearly always it stands for itself.
+fn decoded(value: &str) -> Option<SmolStr> {
+    if PLAIN.has_all(value.as_bytes()) {
+        return Some(value.into());
+    }
+    printable(value.parse().ok()?).map(SmolStr::from)
+}
+
+/// What xtext writes as it is.
+static PLAIN: OctetSet = OctetSet::GRAPHIC.without(b"+=");
 
 /// A line end that came as `+0D+0A` would end a header field of a report.
 fn printable(text: Xtext) -> Option<String> {

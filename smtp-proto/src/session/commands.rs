@@ -21,26 +21,30 @@ impl ServerSession {
         if !self.lines.is_discarding() {
             self.announces_chunk = starts_with_bdat(input);
         }
-        let line = self.lines.next_line(input, limit);
-        self.mid_line = line.is_none() && self.lines.is_mid_line(input);
-        let line = line?;
+        let dialect = &self.config.dialect;
+        let read = self.lines.read_line(input, limit, |line| {
+            let command = Command::parse(line, dialect);
+            let announced = command.is_err().then(|| Bdat::announced(line)).flatten();
+            if let Ok(Command::Auth(_)) = command {
+                // The parsed command keeps its copy secret; the read buffer is not to keep another (attack row A13).
+                line.fill(0);
+            }
+            (command, announced)
+        });
+        self.mid_line = read.is_none() && self.lines.is_mid_line(input);
+        let read = read?;
         self.has_spoken = true;
-        let mut line = match line {
-            Ok(line) => line,
+        let (command, announced) = match read {
+            Ok(read) => read,
             Err(fault) => {
                 let rejection = Rejection::of_command(RejectionReason::Line(fault), None);
                 let rejection = if self.announces_chunk { rejection.out_of_step() } else { rejection };
                 return Some(self.reject(rejection));
             }
         };
-        let command = Command::parse(&line, &self.config.dialect);
-        if let Ok(Command::Auth(_)) = command {
-            // The parsed command keeps its copy secret; the read buffer is not to keep another (attack row A13).
-            line.fill(0);
-        }
         Some(match command {
             Ok(Command::Bdat(bdat)) => return self.begin_chunk(bdat),
-            Err(error) => match Bdat::announced(&line) {
+            Err(error) => match announced {
                 Some(size) => return self.refuse_chunk(Bdat::new(size), Rejection::from(error).reason),
                 None if self.is_strange(error.verb) => {
                     self.reject(Rejection::of_command(RejectionReason::NotTrusted, error.verb))
