@@ -8,8 +8,11 @@ mod host;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::BytesMut;
 use host::{Conversation, insecure};
+use imap_proto::grammar::Dialect;
 use imap_proto::limits::Limits;
+use imap_proto::response::{Response, ResponseLimits};
 use imap_proto::session::Config;
 use peak_alloc::PeakAlloc;
 
@@ -168,6 +171,27 @@ fn sec_m13_a_mebibyte_of_commands_costs_no_more_than_a_full_output() {
             send(conversation, commands.as_bytes());
         });
     }
+}
+
+#[test]
+fn a_response_is_written_without_an_allocation() {
+    let _alone = alone();
+    let line = b"* 4231 FETCH (UID 58231 FLAGS (\\Seen $Forwarded) INTERNALDATE \"17-Jul-2026 02:44:25 +0200\" RFC822.SIZE \
+        44827 ENVELOPE (\"Fri, 17 Jul 2026 02:44:25 +0200\" \"The \\\"engine\\\"\" ((\"Ada Lovelace\" NIL \"ada\" \"example.org\")) \
+        NIL NIL NIL NIL NIL NIL \"<20260717.4231@example.org>\") BODYSTRUCTURE ((\"text\" \"plain\" (\"charset\" \"utf-8\") NIL \
+        NIL \"7bit\" 9 1 NIL NIL NIL NIL)(\"image\" \"png\" NIL NIL NIL \"base64\" 5 NIL NIL NIL NIL) \"mixed\" NIL NIL NIL NIL))";
+    let response = Response::parse(line, Dialect::ASCII, &ResponseLimits::default()).unwrap();
+    let mut out = BytesMut::with_capacity(16 * 1024);
+    // The harness may need memory meanwhile, for other tests' threads. It does not always.
+    let is_clean = |_| {
+        out.clear();
+        let before = MEMORY.current_usage();
+        MEMORY.reset_peak_usage();
+        response.encode(Dialect::ASCII, &mut out);
+        MEMORY.peak_usage() == before
+    };
+    assert!((0..1000).any(is_clean), "each time it has asked for memory");
+    assert_eq!(out.len(), line.len() + 2);
 }
 
 #[test]
