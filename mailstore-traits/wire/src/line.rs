@@ -59,17 +59,21 @@ impl LineReader {
     ///
     /// # Errors
     /// A line with a [`LineFault`] is swallowed and told once, when its CRLF has come.
+    #[inline]
     pub fn read_line<T>(
         &mut self,
         input: &mut BytesMut,
         limit: usize,
         read: impl FnOnce(&mut [u8]) -> T,
     ) -> Option<Result<T, LineFault>> {
-        Some(self.find_line(input, limit)?.map(|end| {
-            let read = read(input.get_mut(..end.saturating_sub(2)).unwrap_or_default());
-            input.advance(end);
-            read
-        }))
+        match self.find_line(input, limit)? {
+            Ok(end) => {
+                let read = Some(Ok(read(input.get_mut(..end.saturating_sub(2)).unwrap_or_default())));
+                input.advance(end);
+                read
+            }
+            Err(fault) => Some(Err(fault)),
+        }
     }
 
     /// Where the line at the front of `input` ends, its CRLF included. One with a fault has been taken off.

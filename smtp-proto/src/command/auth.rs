@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytes::BytesMut;
 use mail_wire::Secret;
+use mail_wire::octet_set::OctetSet;
+use smol_str::{SmolStr, StrExt};
 
 use super::CommandErrorKind;
 use crate::error::{ParseError, ParseErrorKind};
@@ -15,7 +17,7 @@ use crate::error::{ParseError, ParseErrorKind};
 /// mech-char = UPPER-ALPHA / DIGIT / HYPHEN / UNDERSCORE
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct MechanismName(String);
+pub struct MechanismName(SmolStr);
 
 impl MechanismName {
     /// In upper case.
@@ -28,10 +30,10 @@ impl TryFrom<&[u8]> for MechanismName {
     type Error = ParseError;
 
     fn try_from(octets: &[u8]) -> Result<Self, ParseError> {
-        let legal = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
-        let at = octets.iter().position(|octet| !legal(octet)).unwrap_or(octets.len());
+        static LEGAL: OctetSet = OctetSet::ALPHANUMERIC.with(b"-_");
+        let at = LEGAL.span(octets);
         match std::str::from_utf8(octets) {
-            Ok(text) if at == octets.len() && (1..=20).contains(&at) => Ok(Self(text.to_ascii_uppercase())),
+            Ok(text) if at == octets.len() && (1..=20).contains(&at) => Ok(Self(text.to_ascii_uppercase_smolstr())),
             _ => Err(ParseError::new(ParseErrorKind::Mechanism, at)),
         }
     }
@@ -70,13 +72,11 @@ impl Auth {
     /// [`ParseErrorKind::Argument`] if it is empty or holds what could not stand in a line: white space or control
     /// characters.
     pub fn with_initial(mut self, base64: Vec<u8>) -> Result<Self, ParseError> {
-        match base64.iter().position(|octet| !octet.is_ascii_graphic()) {
-            None if !base64.is_empty() => {
-                self.initial = Some(Secret::new(base64));
-                Ok(self)
-            }
-            at => Err(ParseError::new(ParseErrorKind::Argument, at.unwrap_or(0))),
+        if base64.is_empty() || !OctetSet::GRAPHIC.has_all(&base64) {
+            return Err(ParseError::new(ParseErrorKind::Argument, OctetSet::GRAPHIC.span(&base64)));
         }
+        self.initial = Some(Secret::new(base64));
+        Ok(self)
     }
 
     pub(super) fn parse(arguments: &[u8]) -> Result<Self, CommandErrorKind> {

@@ -169,11 +169,15 @@ impl OriginalRecipient {
         if value.len() > Self::MAX_LENGTH || addr_type.is_empty() || !addr_type.bytes().all(is_atom) {
             return None;
         }
-        let address = if is_utf8(addr_type) { from_unitext(encoded)?.into() } else { decoded(encoded)? };
-        if address.is_empty() {
+        let decoded = match () {
+            () if is_utf8(addr_type) => Some(from_unitext(encoded)?.into()),
+            () if PLAIN.has_all(encoded.as_bytes()) => None,
+            () => Some(decoded(encoded)?),
+        };
+        let decoded = decoded.filter(|address| address != encoded);
+        if encoded.is_empty() || decoded.as_ref().is_some_and(SmolStr::is_empty) {
             return None;
         }
-        let decoded = (address != encoded).then_some(address);
         Some(Self { wire: value.into(), type_octets: addr_type.len(), decoded })
     }
 }

@@ -1,9 +1,10 @@
 //! RFC 5321 §4.1.1.2, MAIL, with SIZE (RFC 1870), BODY (RFC 6152, RFC 3030 §3), SMTPUTF8 (RFC 6531), REQUIRETLS (RFC 8689),
 //! AUTH (RFC 4954 §5), RET and ENVID (RFC 3461), and of [`delivery`](super::delivery) what is of MAIL.
 
+use super::parameters::{Refused, set, set_flag, take_each, take_extra};
 use super::{CommandErrorKind, DeliverBy, Dialect, EnvelopeId, Hold, Priority, Return, Submitter, path_prefix};
 use crate::error::ParseErrorKind;
-use crate::grammar::{ExtraParameter, Parameter, ReversePath, named, parameters, reverse_path, whole};
+use crate::grammar::{ExtraParameter, Parameter, ReversePath, named, reverse_path};
 
 /// What kind of octets the message is made of (RFC 6152 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +25,13 @@ impl BodyType {
             Self::EightBitMime => "8BITMIME",
             Self::BinaryMime => "BINARYMIME",
         }
+    }
+
+    /// A legal value, perhaps, of an extension that is not offered, is none.
+    fn parse(value: &str, binary_mime: bool) -> Option<Self> {
+        let known = [Self::EightBitMime, Self::SevenBit, Self::BinaryMime];
+        let body = known.into_iter().find(|known| value.eq_ignore_ascii_case(known.as_str()))?;
+        (body != Self::BinaryMime || binary_mime).then_some(body)
     }
 }
 
@@ -103,16 +111,10 @@ impl Mail {
 
     pub(super) fn parse(arguments: &[u8], dialect: &Dialect) -> Result<Self, CommandErrorKind> {
         let path_at = path_prefix("FROM:", arguments, &dialect.leniency)?;
-        let skipped = arguments.len().saturating_sub(path_at.len());
         let (behind, path) = reverse_path(path_at)
-            .map_err(|fault| CommandErrorKind::Path(named(ParseErrorKind::Path, path_at, fault)).moved_by(skipped))?;
+            .map_err(|fault| CommandErrorKind::Path(named(ParseErrorKind::Path, arguments, fault)))?;
         let mut mail = Self::new(path);
-        let skipped = arguments.len().saturating_sub(behind.len());
-        let parameters = whole(ParseErrorKind::Parameter, behind, parameters)
-            .map_err(|error| CommandErrorKind::from(error).moved_by(skipped))?;
-        for parameter in parameters {
-            mail.take(parameter, dialect)?;
-        }
+        take_each(arguments, behind, |parameter| mail.take(parameter, dialect))?;
         if !mail.path.is_ascii() && !mail.smtp_utf8 {
             return Err(CommandErrorKind::NonAsciiAddress);
         }
@@ -122,63 +124,38 @@ impl Mail {
         Ok(mail)
     }
 
-    fn take(&mut self, parameter: Parameter<'_>, dialect: &Dialect) -> Result<(), CommandErrorKind> {
-        let extensions = dialect.extensions;
+    fn take(&mut self, parameter: &Parameter<'_>, dialect: &Dialect) -> Result<(), Refused> {
+        let extensions = &dialect.extensions;
         let value = parameter.value;
-        // Whether it was a legal value; a parameter without one has none.
-        let legal = match parameter.upper().as_octets() {
+        match parameter.upper().as_octets() {
+            b"SIZE" if extensions.size => set(&mut self.size, value.and_then(size)),
+            b"BODY" if extensions.eight_bit_mime => {
+                let body = value.map(|value| BodyType::parse(value, extensions.binary_mime).ok_or(Refused::Unknown));
+                set(&mut self.body, body.transpose()?)
+            }
+            b"SMTPUTF8" if extensions.smtp_utf8 => set_flag(&mut self.smtp_utf8, value),
             b"AUTH" if extensions.auth => set(&mut self.submitter, value.and_then(Submitter::parse)),
             b"RET" if extensions.dsn => set(&mut self.returned, value.and_then(Return::parse)),
             b"ENVID" if extensions.dsn => set(&mut self.envelope_id, value.and_then(EnvelopeId::parse)),
+            b"REQUIRETLS" if extensions.require_tls => set_flag(&mut self.require_tls, value),
             b"MT-PRIORITY" if extensions.mt_priority.is_some() => {
                 set(&mut self.priority, value.and_then(Priority::parse))
-            }
-            b"REQUIRETLS" if extensions.require_tls => {
-                self.require_tls = true;
-                value.is_none()
             }
             b"BY" if let Some(minimum) = extensions.deliver_by => {
                 set(&mut self.deliver_by, value.and_then(|value| DeliverBy::parse(value, minimum)))
             }
             // RFC 4865: one of the two.
-            b"HOLDFOR" | b"HOLDUNTIL" if extensions.future_release.is_some() && self.hold.is_some() => false,
+            b"HOLDFOR" | b"HOLDUNTIL" if extensions.future_release.is_some() && self.hold.is_some() => {
+                Err(Refused::Value)
+            }
             b"HOLDFOR" if let Some(most) = extensions.future_release => {
                 set(&mut self.hold, value.and_then(|value| Hold::parse_for(value, most)))
             }
             b"HOLDUNTIL" if let Some(most) = extensions.future_release => {
                 set(&mut self.hold, value.and_then(|value| Hold::parse_until(value, most)))
             }
-            _ => return self.take_basic(parameter, dialect),
-        };
-        if legal { Ok(()) } else { Err(CommandErrorKind::ParameterValue(parameter.keyword())) }
-    }
-
-    fn take_basic(&mut self, parameter: Parameter<'_>, dialect: &Dialect) -> Result<(), CommandErrorKind> {
-        let extensions = dialect.extensions;
-        let value = parameter.value;
-        match parameter.upper().as_octets() {
-            b"SIZE" if extensions.size => match value.and_then(size) {
-                Some(size) => self.size = Some(size),
-                None => return Err(CommandErrorKind::ParameterValue(parameter.keyword())),
-            },
-            b"BODY" if extensions.eight_bit_mime => match value {
-                Some(value) if value.eq_ignore_ascii_case("7BIT") => self.body = Some(BodyType::SevenBit),
-                Some(value) if value.eq_ignore_ascii_case("8BITMIME") => self.body = Some(BodyType::EightBitMime),
-                Some(value) if extensions.binary_mime && value.eq_ignore_ascii_case("BINARYMIME") => {
-                    self.body = Some(BodyType::BinaryMime);
-                }
-                // A legal value, perhaps, of an extension that is not offered.
-                Some(_) => return Err(CommandErrorKind::UnknownParameter(parameter.keyword())),
-                None => return Err(CommandErrorKind::ParameterValue(parameter.keyword())),
-            },
-            b"SMTPUTF8" if extensions.smtp_utf8 => match value {
-                None => self.smtp_utf8 = true,
-                Some(_) => return Err(CommandErrorKind::ParameterValue(parameter.keyword())),
-            },
-            _ if dialect.mail_parameters.iter().any(|name| parameter.is(name)) => self.extra.push(parameter.to_extra()),
-            _ => return Err(CommandErrorKind::UnknownParameter(parameter.keyword())),
+            _ => take_extra(&mut self.extra, parameter, &dialect.mail_parameters),
         }
-        Ok(())
     }
 
     pub(super) fn arguments(&self) -> String {
@@ -218,12 +195,6 @@ impl Mail {
         }
         arguments
     }
-}
-
-/// Whether there was something to set.
-pub(super) fn set<T>(field: &mut Option<T>, value: Option<T>) -> bool {
-    *field = value;
-    field.is_some()
 }
 
 /// RFC 1870 §5: `size-value ::= 1*20DIGIT`. What is a number and does not fit 64 bits is no size that anybody means

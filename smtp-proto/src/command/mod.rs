@@ -10,6 +10,7 @@ mod dsn;
 mod forwarded;
 mod hello;
 mod mail;
+mod parameters;
 mod query;
 mod rcpt;
 mod submitter;

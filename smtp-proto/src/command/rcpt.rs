@@ -1,9 +1,9 @@
 //! RFC 5321 §4.1.1.3, RCPT, with NOTIFY and ORCPT (RFC 3461) and RRVS (RFC 7293).
 
-use super::mail::set;
+use super::parameters::{Refused, set, take_each, take_extra};
 use super::{CommandErrorKind, Dialect, Notify, OriginalRecipient, ValidSince, path_prefix};
 use crate::error::ParseErrorKind;
-use crate::grammar::{ExtraParameter, ForwardPath, Parameter, forward_path, named, parameters, whole};
+use crate::grammar::{ExtraParameter, ForwardPath, Parameter, forward_path, named};
 
 /// A client names one recipient of the message.
 ///
@@ -34,23 +34,17 @@ impl Rcpt {
 
     pub(super) fn parse(arguments: &[u8], dialect: &Dialect) -> Result<Self, CommandErrorKind> {
         let path_at = path_prefix("TO:", arguments, &dialect.leniency)?;
-        let skipped = arguments.len().saturating_sub(path_at.len());
         let (behind, path) = forward_path(path_at)
-            .map_err(|fault| CommandErrorKind::Path(named(ParseErrorKind::Path, path_at, fault)).moved_by(skipped))?;
-        let skipped = arguments.len().saturating_sub(behind.len());
-        let parameters = whole(ParseErrorKind::Parameter, behind, parameters)
-            .map_err(|error| CommandErrorKind::from(error).moved_by(skipped))?;
+            .map_err(|fault| CommandErrorKind::Path(named(ParseErrorKind::Path, arguments, fault)))?;
         let mut rcpt = Self::new(path);
-        for parameter in parameters {
-            rcpt.take(parameter, dialect)?;
-        }
+        take_each(arguments, behind, |parameter| rcpt.take(parameter, dialect))?;
         Ok(rcpt)
     }
 
-    fn take(&mut self, parameter: Parameter<'_>, dialect: &Dialect) -> Result<(), CommandErrorKind> {
-        let extensions = dialect.extensions;
+    fn take(&mut self, parameter: &Parameter<'_>, dialect: &Dialect) -> Result<(), Refused> {
+        let extensions = &dialect.extensions;
         let value = parameter.value;
-        let legal = match parameter.upper().as_octets() {
+        match parameter.upper().as_octets() {
             b"NOTIFY" if extensions.dsn => set(&mut self.notify, value.and_then(Notify::parse)),
             // RFC 6533 §3: octets beyond ASCII only where SMTPUTF8 is offered.
             b"ORCPT" if extensions.dsn => {
@@ -58,13 +52,8 @@ impl Rcpt {
                 set(&mut self.original, original.filter(|original| original.is_ascii() || extensions.smtp_utf8))
             }
             b"RRVS" if extensions.rrvs => set(&mut self.valid_since, value.and_then(ValidSince::parse)),
-            _ if dialect.rcpt_parameters.iter().any(|name| parameter.is(name)) => {
-                self.extra.push(parameter.to_extra());
-                return Ok(());
-            }
-            _ => return Err(CommandErrorKind::UnknownParameter(parameter.keyword())),
-        };
-        if legal { Ok(()) } else { Err(CommandErrorKind::ParameterValue(parameter.keyword())) }
+            _ => take_extra(&mut self.extra, parameter, &dialect.rcpt_parameters),
+        }
     }
 
     pub(super) fn arguments(&self) -> String {

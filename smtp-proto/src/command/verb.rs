@@ -88,35 +88,64 @@ impl Verb {
     }
 
     /// The verb at the front of a line, in whatever case, and what stands behind the space that ends it.
+    #[inline]
     pub(crate) fn split(line: &[u8]) -> Option<(Self, &[u8])> {
         // Nearly all have four letters.
-        if let Some((word, rest @ ([] | [b' ', ..]))) = line.split_first_chunk::<4>()
-            && let Some(verb) = Self::of_four(word.map(|octet| octet.to_ascii_uppercase()))
+        if let Some((&word, rest)) = line.split_first_chunk::<4>()
+            && let Some(verb) = Self::of_four(word)
         {
-            return Some((verb, rest.strip_prefix(b" ").unwrap_or(rest)));
+            match rest {
+                [] => return Some((verb, rest)),
+                [b' ', arguments @ ..] => return Some((verb, arguments)),
+                _ => {}
+            }
         }
+        Self::split_any(line)
+    }
+
+    #[cold]
+    fn split_any(line: &[u8]) -> Option<(Self, &[u8])> {
         let end = line.iter().position(|&octet| octet == b' ').unwrap_or(line.len());
         let (word, rest) = line.split_at(end);
         let verb = Self::ALL.into_iter().find(|verb| word.eq_ignore_ascii_case(verb.as_str().as_bytes()))?;
         Some((verb, rest.strip_prefix(b" ").unwrap_or(rest)))
     }
 
+    /// Compared as one number. Without the bit of lower case, no octet but a letter is that letter.
+    #[inline]
     const fn of_four(word: [u8; 4]) -> Option<Self> {
-        Some(match &word {
-            b"EHLO" => Self::Ehlo,
-            b"HELO" => Self::Helo,
-            b"LHLO" => Self::Lhlo,
-            b"MAIL" => Self::Mail,
-            b"RCPT" => Self::Rcpt,
-            b"DATA" => Self::Data,
-            b"RSET" => Self::Rset,
-            b"VRFY" => Self::Vrfy,
-            b"EXPN" => Self::Expn,
-            b"HELP" => Self::Help,
-            b"NOOP" => Self::Noop,
-            b"QUIT" => Self::Quit,
-            b"AUTH" => Self::Auth,
-            b"BDAT" => Self::Bdat,
+        const fn number(word: [u8; 4]) -> u32 {
+            u32::from_ne_bytes(word) & 0xdfdf_dfdf
+        }
+        const EHLO: u32 = number(*b"EHLO");
+        const HELO: u32 = number(*b"HELO");
+        const LHLO: u32 = number(*b"LHLO");
+        const MAIL: u32 = number(*b"MAIL");
+        const RCPT: u32 = number(*b"RCPT");
+        const DATA: u32 = number(*b"DATA");
+        const RSET: u32 = number(*b"RSET");
+        const VRFY: u32 = number(*b"VRFY");
+        const EXPN: u32 = number(*b"EXPN");
+        const HELP: u32 = number(*b"HELP");
+        const NOOP: u32 = number(*b"NOOP");
+        const QUIT: u32 = number(*b"QUIT");
+        const AUTH: u32 = number(*b"AUTH");
+        const BDAT: u32 = number(*b"BDAT");
+        Some(match number(word) {
+            EHLO => Self::Ehlo,
+            HELO => Self::Helo,
+            LHLO => Self::Lhlo,
+            MAIL => Self::Mail,
+            RCPT => Self::Rcpt,
+            DATA => Self::Data,
+            RSET => Self::Rset,
+            VRFY => Self::Vrfy,
+            EXPN => Self::Expn,
+            HELP => Self::Help,
+            NOOP => Self::Noop,
+            QUIT => Self::Quit,
+            AUTH => Self::Auth,
+            BDAT => Self::Bdat,
             _ => return None,
         })
     }

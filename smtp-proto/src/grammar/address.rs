@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use nom::Parser;
-
 use super::domain::domain;
 use super::literal::address_literal;
 use super::local_part::local_part;
@@ -53,10 +51,11 @@ impl From<AddressLiteral> for Host {
     }
 }
 
+#[inline]
 pub(crate) fn host(input: &[u8]) -> Parsed<'_, Host> {
     match input {
-        [b'[', ..] => address_literal.map(Host::Literal).parse(input),
-        _ => domain.map(Host::Domain).parse(input),
+        [b'[', ..] => address_literal(input).map(|(rest, literal)| (rest, Host::Literal(literal))),
+        _ => domain(input).map(|(rest, domain)| (rest, Host::Domain(domain))),
     }
 }
 
@@ -105,6 +104,7 @@ impl fmt::Display for Address {
     }
 }
 
+#[inline]
 pub(crate) fn address(input: &[u8]) -> Parsed<'_, Address> {
     let (rest, local_part) = local_part(input)?;
     let [b'@', rest @ ..] = rest else { return fail(rest, ParseErrorKind::Path) };

@@ -61,44 +61,44 @@ pub(crate) fn domain(input: &[u8]) -> Parsed<'_, Domain> {
     parse(input, false)
 }
 
-/// Letters, digits and hyphens, and the dots between labels.
-static PLAIN: OctetSet = OctetSet::ALPHANUMERIC.with(b"-.");
+/// What a label of ASCII is made of.
+static LABEL: OctetSet = OctetSet::ALPHANUMERIC.with(b"-");
 
-/// What goes on with a name beyond them.
+/// What goes on with a name beyond it and its dots.
 static ODD: OctetSet = OctetSet::BEYOND_ASCII.with(b"_");
 
 /// What nearly every name is: labels of ASCII. `None` is for what has to be looked at more closely, errors too.
+#[inline]
 fn plain(input: &[u8]) -> Option<(&[u8], &str)> {
-    let (name, rest) = PLAIN.split(input);
-    if name.len() > Domain::MAX_OCTETS || rest.first().is_some_and(|&octet| ODD.has(octet)) {
-        return None;
-    }
-    let (mut label, mut before) = (0usize, b'.');
-    for &octet in name {
-        if octet == b'.' {
-            // A label ends, which is not empty and has no hyphen at its end.
-            if matches!(before, b'.' | b'-') {
-                return None;
-            }
-            label = 0;
-        } else {
-            label += 1;
-            if label > Domain::MAX_LABEL || label == 1 && octet == b'-' {
-                return None;
-            }
+    let mut at = input;
+    let rest = loop {
+        let (label, rest) = LABEL.split(at);
+        if matches!(label, [] | [b'-', ..] | [.., b'-']) || label.len() > Domain::MAX_LABEL {
+            return None;
         }
-        before = octet;
-    }
-    if matches!(before, b'.' | b'-') {
+        match rest {
+            [b'.', behind @ ..] => at = behind,
+            [octet, ..] if ODD.has(*octet) => return None,
+            _ => break rest,
+        }
+    };
+    let name = input.get(..input.len().saturating_sub(rest.len()))?;
+    if name.len() > Domain::MAX_OCTETS {
         return None;
     }
     Some((rest, std::str::from_utf8(name).ok()?))
 }
 
+#[inline]
 fn parse(input: &[u8], underscores: bool) -> Parsed<'_, Domain> {
-    if let Some((rest, name)) = plain(input) {
-        return Ok((rest, Domain(name.into())));
+    match plain(input) {
+        Some((rest, name)) => Ok((rest, Domain(name.into()))),
+        None => parse_any(input, underscores),
     }
+}
+
+#[cold]
+fn parse_any(input: &[u8], underscores: bool) -> Parsed<'_, Domain> {
     let is_part = |octet: u8| octet.is_ascii_alphanumeric() || octet >= 0x80 || b".-_".contains(&octet);
     let (rest, octets) = super::expect(ParseErrorKind::Domain, take_while1(is_part)).parse(input)?;
     let text = utf8(input, octets)?;

@@ -71,24 +71,40 @@ impl fmt::Display for LocalPart {
     }
 }
 
-/// Atoms and the dots between them, in ASCII.
-static PLAIN: OctetSet = OctetSet::ALPHANUMERIC.with(b"!#$%&'*+-/=?^_`{|}~.");
+/// What an atom of ASCII is made of: RFC 5322 §3.2.3, `atext`.
+static ATOM: OctetSet = OctetSet::ALPHANUMERIC.with(b"!#$%&'*+-/=?^_`{|}~");
 
 /// What nearly every one is: atoms of ASCII in front of an `@`. `None` is for what has to be looked at more closely,
 /// errors too.
+#[inline]
 fn plain(input: &[u8]) -> Option<(&[u8], &str)> {
-    let (name, rest) = PLAIN.split(input);
-    let is_odd = name.len() > LocalPart::MAX_OCTETS || !rest.starts_with(b"@");
-    if is_odd || name.split(|&octet| octet == b'.').any(<[u8]>::is_empty) {
+    let mut at = input;
+    let rest = loop {
+        let (atom, rest) = ATOM.split(at);
+        match rest {
+            _ if atom.is_empty() => return None,
+            [b'.', behind @ ..] => at = behind,
+            [b'@', ..] => break rest,
+            _ => return None,
+        }
+    };
+    let name = input.get(..input.len().saturating_sub(rest.len()))?;
+    if name.len() > LocalPart::MAX_OCTETS {
         return None;
     }
     Some((rest, std::str::from_utf8(name).ok()?))
 }
 
+#[inline]
 pub(crate) fn local_part(input: &[u8]) -> Parsed<'_, LocalPart> {
-    if let Some((rest, name)) = plain(input) {
-        return Ok((rest, LocalPart(name.into())));
+    match plain(input) {
+        Some((rest, name)) => Ok((rest, LocalPart(name.into()))),
+        None => local_part_any(input),
     }
+}
+
+#[cold]
+fn local_part_any(input: &[u8]) -> Parsed<'_, LocalPart> {
     let (rest, name) = match input {
         [b'"', behind @ ..] => quoted(behind)?,
         _ => dot_string(input)?,

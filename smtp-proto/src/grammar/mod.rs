@@ -26,7 +26,7 @@ pub use text::ReplyText;
 pub use xtext::Xtext;
 
 pub(crate) use address::host;
-pub(crate) use parameter::{Parameter, parameters};
+pub(crate) use parameter::{Parameter, parameter};
 pub(crate) use path::{forward_path, reverse_path};
 pub(crate) use status::status_code;
 

@@ -77,9 +77,6 @@ impl fmt::Display for ExtraParameter {
     }
 }
 
-/// The most parameters of a command. All that are registered are fewer; each costs more memory than it has octets.
-const MOST: usize = 32;
-
 /// A parameter where it stands in its line.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Parameter<'a> {
@@ -131,28 +128,8 @@ impl Upper {
     }
 }
 
-/// `*(SP esmtp-param)`, each once, and not without end.
-pub(crate) fn parameters(input: &[u8]) -> Parsed<'_, Vec<Parameter<'_>>> {
-    let mut parameters: Vec<Parameter<'_>> = Vec::new();
-    let mut rest = input;
-    while !rest.is_empty() {
-        if parameters.len() >= MOST {
-            return fail(rest, ParseErrorKind::Parameter);
-        }
-        let (behind, next) = parameter(rest)?;
-        parameters.push(next);
-        rest = behind;
-    }
-    for (index, parameter) in parameters.iter().enumerate() {
-        let mut others = parameters.iter().skip(index + 1);
-        if others.any(|other| other.keyword.eq_ignore_ascii_case(parameter.keyword)) {
-            return fail(input, ParseErrorKind::UniqueParameter);
-        }
-    }
-    Ok((rest, parameters))
-}
-
-fn parameter(input: &[u8]) -> Parsed<'_, Parameter<'_>> {
+/// `SP esmtp-param`, with an end behind it.
+pub(crate) fn parameter(input: &[u8]) -> Parsed<'_, Parameter<'_>> {
     let [b' ', rest @ ..] = input else { return fail(input, ParseErrorKind::Parameter) };
     let (rest, keyword) = keyword_octets(rest)?;
     let (rest, value) = match rest {
@@ -200,35 +177,31 @@ fn parameter_value(input: &[u8]) -> Parsed<'_, ParameterValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ParseError;
     use crate::grammar::whole;
-
-    fn parse(octets: &[u8]) -> Result<Vec<String>, ParseError> {
-        whole(ParseErrorKind::Parameter, octets, parameters)
-            .map(|parameters| parameters.iter().map(|parameter| parameter.to_extra().to_string()).collect())
-    }
 
     #[test]
     fn known_answers() {
-        assert_eq!(parse(b""), Ok(vec![]));
-        assert_eq!(
-            parse(b" size=1 X-y BODY=8bitmime"),
-            Ok(vec!["SIZE=1".into(), "X-Y".into(), "BODY=8bitmime".into()])
-        );
+        for (octets, written) in [
+            (&b" size=1"[..], "SIZE=1"),
+            (b" X-y", "X-Y"),
+            (b" BODY=8bitmime", "BODY=8bitmime"),
+            (b" 1=a,b;c", "1=a,b;c"),
+        ] {
+            let parameter = whole(ParseErrorKind::Parameter, octets, parameter).unwrap();
+            assert_eq!(parameter.to_extra().to_string(), written);
+        }
         for (octets, kind, offset) in [
-            (&b"SIZE=1"[..], ParseErrorKind::Parameter, 0),
+            (&b""[..], ParseErrorKind::Parameter, 0),
+            (b"SIZE=1", ParseErrorKind::Parameter, 0),
             (b" ", ParseErrorKind::Parameter, 1),
             (b"  A", ParseErrorKind::Parameter, 1),
             (b" -A", ParseErrorKind::Parameter, 1),
             (b" A=", ParseErrorKind::ParameterValue, 2),
             (b" A=b=c", ParseErrorKind::ParameterValue, 4),
             (b" A=\x7f", ParseErrorKind::ParameterValue, 2),
-            (b" A A", ParseErrorKind::UniqueParameter, 0),
-            (b" a=1 B A=2", ParseErrorKind::UniqueParameter, 0),
             (b" A=b\tC", ParseErrorKind::ParameterValue, 4),
-            (b" A B C D E F G H I J K L M N O P Q R S T U V W X Y Z 1 2 3 4 5 6 7", ParseErrorKind::Parameter, 64),
         ] {
-            let error = parse(octets).unwrap_err();
+            let error = whole(ParseErrorKind::Parameter, octets, parameter).unwrap_err();
             assert_eq!((error.kind, error.offset), (kind, offset), "{}", octets.escape_ascii());
         }
     }

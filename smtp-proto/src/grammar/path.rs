@@ -102,22 +102,25 @@ impl fmt::Display for ForwardPath {
     }
 }
 
+#[inline]
 pub(crate) fn reverse_path(input: &[u8]) -> Parsed<'_, ReversePath> {
     match input {
         [b'<', b'>', rest @ ..] => Ok((rest, ReversePath::NULL)),
-        _ => path.map(ReversePath::from).parse(input),
+        _ => path(input).map(|(rest, address)| (rest, ReversePath(Some(address)))),
     }
 }
 
 const POSTMASTER: &[u8] = b"<postmaster>";
 
+#[inline]
 pub(crate) fn forward_path(input: &[u8]) -> Parsed<'_, ForwardPath> {
     match input.split_at_checked(POSTMASTER.len()) {
         Some((postmaster, rest)) if postmaster.eq_ignore_ascii_case(POSTMASTER) => Ok((rest, ForwardPath::POSTMASTER)),
-        _ => path.map(ForwardPath::from).parse(input),
+        _ => path(input).map(|(rest, address)| (rest, ForwardPath(Some(address)))),
     }
 }
 
+#[inline]
 fn path(input: &[u8]) -> Parsed<'_, Address> {
     // Nearly every path is an address and nothing else.
     if let [b'<', inside @ ..] = input
@@ -125,6 +128,11 @@ fn path(input: &[u8]) -> Parsed<'_, Address> {
     {
         return Ok((rest, address));
     }
+    path_any(input)
+}
+
+#[cold]
+fn path_any(input: &[u8]) -> Parsed<'_, Address> {
     let content = preceded(opt(source_route), address);
     expect(ParseErrorKind::Path, delimited(tag(&b"<"[..]), content, tag(&b">"[..]))).parse(input)
 }
