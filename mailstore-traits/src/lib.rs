@@ -168,7 +168,8 @@ pub use features::StoreFeatures;
 pub use flag::{Flag, FlagChange, FlagOutcome, Flags, InvalidKeyword, Keyword, SystemFlag};
 pub use id::{EmailId, InvalidId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 pub use mailbox::{
-    Access, CreatedMailbox, ListHint, MailboxInfo, MailboxStatus, Namespace, NamespaceKind, Snapshot, SpecialUse,
+    Access, CreatedMailbox, ListHint, MailboxInfo, MailboxPast, MailboxStatus, Namespace, NamespaceKind, Snapshot,
+    SpecialUse,
 };
 pub use message::{Body, ByteRange, MessageDigest, MessageMeta, MetaFields, MetaFilter};
 pub use name::{InvalidMailboxName, MailboxName};

@@ -332,6 +332,7 @@ const FEATURES: StoreFeatures = {
     let mut features = StoreFeatures::read_only();
     features.atomic_delivery = true;
     features.writable = true;
+    features.restore = true;
     features.watch_across_processes = true;
     features.maildrop_lease = true;
     features.uidl_override = true;
@@ -398,6 +399,7 @@ impl MailStore for SqliteStore {
                 flags: target.flags,
                 internal_date: None,
                 replaces: None,
+                uid: None,
                 uidl: None,
             })
             .collect();
