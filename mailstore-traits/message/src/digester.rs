@@ -15,6 +15,7 @@ use bytes::Bytes;
 use crate::digest::FieldData;
 use crate::encoding::tree;
 use crate::field::{self, KNOWN};
+use crate::kept::Kept;
 use crate::part::PartData;
 use crate::{Defect, Defects, Digest, Limits, PartKind};
 use delimiter::{Delimiter, Overflow};
@@ -71,6 +72,7 @@ pub struct Digester {
     frames: Vec<Frame>,
 
     // What is found.
+    kept: Kept,
     parts: Vec<PartData>,
     parts_octets: usize,
     types_octets: usize,
@@ -136,6 +138,7 @@ impl Digester {
             field_eight_bit: false,
             structure: Structure::default(),
             frames,
+            kept: Kept::default(),
             parts,
             parts_octets: 0,
             types_octets: 0,

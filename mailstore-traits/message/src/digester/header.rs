@@ -66,16 +66,13 @@ impl Digester {
             self.defect(Defect::HeaderTruncated);
         }
         self.fields_octets = self.fields_octets.saturating_add(kept.len());
-        if self.fields.is_empty() {
-            // As many as most headers have of those that are kept.
-            self.fields.reserve(12);
-        }
+        let value = self.kept.keep(kept);
         self.fields.push(FieldData {
             owner,
             name: number,
             offset: i64::try_from(start).unwrap_or(i64::MAX),
             truncated: cut || self.field_truncated,
-            value: Bytes::copy_from_slice(kept),
+            value,
         });
     }
 
@@ -90,17 +87,17 @@ impl Digester {
             let token = content::first_token(value).unwrap_or_default();
             self.structure.encoded |=
                 token.eq_ignore_ascii_case(b"base64") || token.eq_ignore_ascii_case(b"quoted-printable");
-            self.set(token.to_vec(), |mime| &mut mime.encoding);
+            self.set(token, |mime| &mut mime.encoding);
         } else if is("Content-ID") {
-            self.set(field::unfold(value), |mime| &mut mime.id);
+            self.set(&field::unfold(value), |mime| &mut mime.id);
         } else if is("Content-Description") {
-            self.set(field::unfold(value), |mime| &mut mime.description);
+            self.set(&field::unfold(value), |mime| &mut mime.description);
         } else if is("Content-MD5") {
-            self.set(field::unfold(value), |mime| &mut mime.md5);
+            self.set(&field::unfold(value), |mime| &mut mime.md5);
         } else if is("Content-Language") {
-            self.set(field::unfold(value), |mime| &mut mime.language);
+            self.set(&field::unfold(value), |mime| &mut mime.language);
         } else if is("Content-Location") {
-            self.set(field::unfold(value), |mime| &mut mime.location);
+            self.set(&field::unfold(value), |mime| &mut mime.location);
         }
     }
 
@@ -109,7 +106,7 @@ impl Digester {
             return self.defect(Defect::DuplicateField);
         }
         self.structure.typed = true;
-        let Some(parsed) = content::content_type(value, &self.limits) else {
+        let Some(parsed) = content::content_type(value, &self.limits, &mut self.kept) else {
             return self.defect(Defect::BadContentType);
         };
         self.note_limits(&parsed);
@@ -122,7 +119,7 @@ impl Digester {
             }
         }
         // Types are always kept: 127 octets each, and there are no more of them than parts.
-        let (media_type, subtype) = (Bytes::copy_from_slice(parsed.value), Bytes::copy_from_slice(parsed.subtype));
+        let (media_type, subtype) = (self.kept.keep_word(parsed.value), self.kept.keep_word(parsed.subtype));
         self.types_octets = self.types_octets.saturating_add(media_type.len()).saturating_add(subtype.len());
         let parameters = self.within_budget(parsed.parameters);
         if let Some(part) = self.part() {
@@ -134,13 +131,13 @@ impl Digester {
     }
 
     fn read_disposition(&mut self, value: &[u8]) {
-        let Some(parsed) = content::disposition(value, &self.limits) else { return };
+        let Some(parsed) = content::disposition(value, &self.limits, &mut self.kept) else { return };
         if self.part().is_some_and(|part| part.mime.disposition.is_some()) {
             return self.defect(Defect::DuplicateField);
         }
         self.note_limits(&parsed);
         let parameters = parsed.parameters;
-        self.set(parsed.value.to_vec(), |mime| &mut mime.disposition);
+        self.set(parsed.value, |mime| &mut mime.disposition);
         let parameters = self.within_budget(parameters);
         if let Some(part) = self.part() {
             part.mime.disposition_parameters = parameters;
@@ -175,25 +172,23 @@ impl Digester {
     }
 
     /// Sets a value of the part that may be there once. The first holds; an empty one is none.
-    fn set(&mut self, mut value: Vec<u8>, of: impl Fn(&mut crate::part::Mime) -> &mut Option<Bytes>) {
+    fn set(&mut self, value: &[u8], of: impl Fn(&mut crate::part::Mime) -> &mut Option<Bytes>) {
         let Some(part) = self.part() else { return };
         if of(&mut part.mime).is_some() {
             return self.defect(Defect::DuplicateField);
         }
-        if value.is_empty() {
-            return;
-        }
         let room = self.limits.parts_octets.saturating_sub(self.parts_octets).min(self.limits.parameter_octets);
-        if value.len() > room {
-            value.truncate(room);
+        let kept = value.get(..room).unwrap_or(value);
+        if kept.len() < value.len() {
             self.defect(Defect::HeaderTruncated);
         }
-        self.parts_octets = self.parts_octets.saturating_add(value.len());
-        if let Some(part) = self.part()
-            && !value.is_empty()
-        {
-            value.shrink_to_fit();
-            *of(&mut part.mime) = Some(value.into());
+        if kept.is_empty() {
+            return;
+        }
+        self.parts_octets = self.parts_octets.saturating_add(kept.len());
+        let kept = self.kept.keep_word(kept);
+        if let Some(part) = self.part() {
+            *of(&mut part.mime) = Some(kept);
         }
     }
 }
