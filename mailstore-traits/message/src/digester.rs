@@ -85,8 +85,10 @@ pub struct Digester {
     previewing: bool,
 }
 
-/// What most messages need, and so has room from the start: octets of a header field, kept fields, parts.
-const HELD: usize = 512;
+/// The longest line without its end (RFC 5322 §2.1.1).
+const LINE_MOST: usize = 998;
+
+/// What most messages need, and so has room from the start: kept fields, parts.
 const FIELDS: usize = 12;
 const PARTS: usize = 4;
 
@@ -128,7 +130,7 @@ impl Digester {
             line_len: 0,
             last: 0,
             first: 0,
-            held: Vec::with_capacity(HELD),
+            held: Vec::new(),
             overflow: Overflow::None,
             previous_end: 0,
             previous_text: false,
@@ -155,15 +157,9 @@ impl Digester {
     pub fn feed(&mut self, chunk: &[u8]) {
         let mut rest = chunk;
         while !rest.is_empty() {
+            rest = self.pass_over_fields(rest);
             rest = self.pass_over_calm_lines(rest);
-            // As far as a block reaches, and to the end of the line there; then the rest may be calm again. Behind a
-            // header it may be so at once.
-            let reach = if self.in_header { 128 } else { calm::BLOCK };
-            let behind = rest.get(reach..).unwrap_or_default();
-            let end = memchr::memchr(b'\n', behind).map_or(rest.len(), |lf| lf.saturating_add(reach).saturating_add(1));
-            let Some((piece, behind)) = rest.split_at_checked(end) else { return };
-            self.feed_lines(piece);
-            rest = behind;
+            rest = self.feed_lines(rest);
         }
     }
 
@@ -182,26 +178,37 @@ impl Digester {
         }
         self.add_to_preview(lines);
         self.crs = self.crs.saturating_add(found.lines);
-        self.crlfs = self.crlfs.saturating_add(found.lines);
-        self.line_ends = self.line_ends.saturating_add(found.lines);
-        self.position = self.position.saturating_add(lines.len() as u64);
-        self.line_start = self.position;
-        self.last = b'\n';
-        self.previous_end = 2;
         // Whether something stands before the last CRLF that is no line end itself.
-        self.previous_text = lines.iter().rev().nth(2).is_some_and(|octet| *octet != b'\n');
+        let text = lines.iter().rev().nth(2).is_some_and(|octet| *octet != b'\n');
+        self.pass(lines.len(), found.lines, text);
         behind
     }
 
-    fn feed_lines(&mut self, chunk: &[u8]) {
-        self.look_at_octets(chunk);
+    /// Takes lines of a body one by one as far as a block reaches, or one line of a header: then what follows may be plain
+    /// again. Gives what is behind them.
+    fn feed_lines<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
         let mut rest = chunk;
-        while !rest.is_empty() {
+        let enough = chunk.len().saturating_sub(calm::BLOCK);
+        while !rest.is_empty() && rest.len() > enough {
             let Some((line, behind)) =
                 memchr::memchr(b'\n', rest).and_then(|lf| rest.split_at_checked(lf.saturating_add(1)))
             else {
-                return self.take(rest);
+                self.take(rest);
+                rest = b"";
+                break;
             };
+            rest = behind;
+            if let Some(text) = line.strip_suffix(b"\r\n")
+                && text.len() <= LINE_MOST
+                && !self.in_header
+                && self.line_len == 0
+                && text.first() != Some(&b'-')
+            {
+                // A line of a body in which there is nothing to find.
+                self.add_to_preview(line);
+                self.pass(line.len(), 1, !text.is_empty());
+                continue;
+            }
             // The octet before the LF may have come with the chunk before.
             let cr = line
                 .len()
@@ -209,8 +216,24 @@ impl Digester {
                 .map_or(self.line_len > 0 && self.last == b'\r', |before| line.get(before) == Some(&b'\r'));
             self.take(line);
             self.end_line(if cr { 2 } else { 1 });
-            rest = behind;
+            if self.in_header {
+                break;
+            }
         }
+        self.look_at_octets(chunk.get(..chunk.len().saturating_sub(rest.len())).unwrap_or_default());
+        rest
+    }
+
+    /// Whole lines have been dealt with: so many octets, and so many lines that end with CRLF. `text` is whether the last of
+    /// them has other octets than its end.
+    fn pass(&mut self, octets: usize, lines: u64, text: bool) {
+        self.position = self.position.saturating_add(octets as u64);
+        self.line_start = self.position;
+        self.crlfs = self.crlfs.saturating_add(lines);
+        self.line_ends = self.line_ends.saturating_add(lines);
+        self.last = b'\n';
+        self.previous_end = 2;
+        self.previous_text = text;
     }
 
     /// The digest of what has been fed: the message ends here.
@@ -332,7 +355,7 @@ impl Digester {
         }
         self.line_ends = before.saturating_add(u64::from(end > 0));
         let text = self.line_len.saturating_sub(end);
-        if text > 998 {
+        if text > LINE_MOST as u64 {
             self.defects.insert(Defect::LongLine);
         }
         if self.in_header {

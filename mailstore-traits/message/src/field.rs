@@ -93,7 +93,7 @@ const BY_LENGTH: [u32; 23] = {
 pub(crate) fn split(field: &[u8]) -> Option<(&[u8], &[u8])> {
     let (name, value) = field.split_at_checked(memchr::memchr(b':', field)?)?;
     let name = name.trim_ascii_end();
-    if name.is_empty() || !name.iter().all(|octet| (33..=126).contains(octet)) {
+    if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
         return None;
     }
     let value = value.get(1..).unwrap_or_default();
