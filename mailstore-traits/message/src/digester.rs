@@ -88,7 +88,8 @@ pub struct Digester {
 /// The longest line without its end (RFC 5322 §2.1.1).
 const LINE_MOST: usize = 998;
 
-/// What most messages need, and so has room from the start: kept fields, parts.
+/// What most messages need, and so has room from the start: octets of a held line, kept fields, parts.
+const HELD: usize = 256;
 const FIELDS: usize = 12;
 const PARTS: usize = 4;
 
@@ -328,6 +329,9 @@ impl Digester {
     fn hold(&mut self, piece: &[u8], ceiling: usize) {
         let room = ceiling.saturating_sub(self.held.len()).min(piece.len());
         let Some((kept, over)) = piece.split_at_checked(room) else { return };
+        if self.held.capacity() == 0 {
+            self.held.reserve(HELD);
+        }
         self.held.extend_from_slice(kept);
         if !over.is_empty() {
             self.overflow.take(self.held.last().copied(), over);

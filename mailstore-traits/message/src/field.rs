@@ -66,7 +66,8 @@ pub(crate) fn known(name: &[u8]) -> Option<(u8, Keep)> {
     while left != 0 {
         let index = left.trailing_zeros();
         let (known, keep) = KNOWN.get(index as usize)?;
-        if known.as_bytes().eq_ignore_ascii_case(name) {
+        // Nearly every one is spelled as in the RFC.
+        if known.as_bytes() == name || known.as_bytes().eq_ignore_ascii_case(name) {
             return Some((u8::try_from(index).ok()?, *keep));
         }
         left &= left.wrapping_sub(1);

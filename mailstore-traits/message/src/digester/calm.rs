@@ -4,6 +4,10 @@
 /// Octets of a block. Each has a line end, so that no line is as long as two: far below the 998 of RFC 5322 §2.1.1.
 pub(super) const BLOCK: usize = 448;
 
+/// So far ahead a hyphen is looked for: in an attachment there is none, and where there is none no line begins with one.
+/// Farther would be in vain if something else is odd nearby.
+const AHEAD: usize = 4 * BLOCK;
+
 /// What stands at the front of some octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Calm {
@@ -26,8 +30,16 @@ pub(super) fn calm(octets: &[u8]) -> Option<Calm> {
     let (befores, _) = octets.as_chunks::<BLOCK>();
     let (blocks, _) = behind.as_chunks::<BLOCK>();
     let (mut end, mut lines, mut high, mut nul) = (0_usize, 0_u64, 0, 0);
+    // Up to there is no hyphen.
+    let mut hyphen = 0_usize;
     for (before, block) in befores.iter().zip(blocks) {
-        let found = look(before, block);
+        if hyphen <= end {
+            let ahead = behind.get(end..).unwrap_or_default();
+            let ahead = ahead.get(..AHEAD).unwrap_or(ahead);
+            hyphen = end.saturating_add(memchr::memchr(b'-', ahead).unwrap_or(ahead.len()));
+        }
+        let without = hyphen >= end.saturating_add(BLOCK);
+        let found = if without { look::<false>(before, block) } else { look::<true>(before, block) };
         high |= found.high;
         nul |= found.nul;
         if found.odd != 0 || found.line_ends == 0 {
@@ -56,7 +68,7 @@ const LANES: usize = 32;
 
 /// Looks at each octet of a block together with the one before it. Lanes and masks instead of branches and sums: of this
 /// the compiler makes a comparison of sixteen octets at once.
-fn look(before: &[u8; BLOCK], block: &[u8; BLOCK]) -> Found {
+fn look<const HYPHENS: bool>(before: &[u8; BLOCK], block: &[u8; BLOCK]) -> Found {
     let (mut odd, mut line_ends, mut high, mut least) = ([0_u8; LANES], [0_u8; LANES], [0_u8; LANES], [255_u8; LANES]);
     let (befores, _) = before.as_chunks::<LANES>();
     let (octets, _) = block.as_chunks::<LANES>();
@@ -65,7 +77,9 @@ fn look(before: &[u8; BLOCK], block: &[u8; BLOCK]) -> Found {
         for ((((odd, line_ends), high), least), (before, octet)) in lanes.zip(befores.iter().zip(octets)) {
             let line_end = mask(*octet == b'\n');
             *odd |= mask(*before == b'\r') ^ line_end;
-            *odd |= mask(*before == b'\n') & mask(*octet == b'-');
+            if HYPHENS {
+                *odd |= mask(*before == b'\n') & mask(*octet == b'-');
+            }
             *line_ends = line_ends.wrapping_sub(line_end);
             *high |= *before;
             *least = (*least).min(*before);
