@@ -87,6 +87,7 @@
 //! | --- | --- |
 //! | `memory` | `memory::MemoryStore`: the reference store, the contract in code |
 //! | `contract` | the kit that a backend's author runs on their own store; implies `memory` |
+//! | `backend` | `backend`: flags as columns and the signals of `watch`, for stores on a database |
 //!
 //! # Limits
 //!
@@ -127,6 +128,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
+#[cfg(feature = "backend")]
+pub mod backend;
 mod changes;
 #[cfg(feature = "contract")]
 pub mod contract;
