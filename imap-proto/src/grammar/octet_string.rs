@@ -15,7 +15,8 @@ enum Repr {
     Long(Box<[u8]>),
 }
 
-const SHORT: usize = 22;
+/// Octets that need no allocation.
+pub(crate) const SHORT: usize = 22;
 
 impl OctetString {
     /// Them.
@@ -33,6 +34,66 @@ fn short(octets: &[u8]) -> Option<Repr> {
     let mut slots = [0; SHORT];
     slots.get_mut(..octets.len())?.copy_from_slice(octets);
     Some(Repr::Short(octets.len() as u8, slots))
+}
+
+/// Slots as three numbers, the octet in front the smallest part of each; the last two have two octets in common.
+#[inline]
+pub(super) fn words(slots: &[u8; SHORT]) -> [u64; 3] {
+    let word = |octets: Option<&[u8; 8]>| octets.map_or(0, |octets| u64::from_le_bytes(*octets));
+    let (words, _) = slots.as_chunks::<8>();
+    [word(words.first()), word(words.get(1)), word(slots.last_chunk())]
+}
+
+/// For each length, ones in those words where a short string has octets.
+pub(super) static MASKS: [[u64; 3]; SHORT + 1] = {
+    const fn ones(length: usize, from: usize) -> u64 {
+        match length.saturating_sub(from) {
+            octets @ 0..8 => (1 << (8 * octets)) - 1,
+            _ => u64::MAX,
+        }
+    }
+    let mut masks = [[0; 3]; SHORT + 1];
+    let mut length = 0;
+    while length <= SHORT {
+        #[allow(clippy::indexing_slicing)] // Within it.
+        {
+            masks[length] = [ones(length, 0), ones(length, 8), ones(length, SHORT - 8)];
+        }
+        length += 1;
+    }
+    masks
+};
+
+impl OctetString {
+    /// So many octets at the front of those. A copy of 22 octets whose end is wiped takes a few instructions, and one of a
+    /// length that is not known takes a call.
+    #[inline]
+    pub(crate) fn at_front(octets: &[u8], length: usize) -> Self {
+        match (octets.first_chunk::<SHORT>(), MASKS.get(length)) {
+            (Some(front), Some([mask, middle_mask, last_mask])) => {
+                let [word, middle, last] = words(front);
+                let mut slots = [0; SHORT];
+                if let Some(slot) = slots.last_chunk_mut() {
+                    *slot = (last & last_mask).to_le_bytes();
+                }
+                if let [slot, middle_slot] = slots.as_chunks_mut().0 {
+                    *slot = (word & mask).to_le_bytes();
+                    *middle_slot = (middle & middle_mask).to_le_bytes();
+                }
+                Self(Repr::Short(length as u8, slots))
+            }
+            _ => octets.get(..length).unwrap_or_default().into(),
+        }
+    }
+
+    /// A short one's octets with zeros behind them, and how many there are.
+    #[inline]
+    pub(crate) fn as_short(&self) -> Option<(&[u8; SHORT], usize)> {
+        match &self.0 {
+            Repr::Short(length, octets) => Some((octets, usize::from(*length))),
+            Repr::Long(_) => None,
+        }
+    }
 }
 
 impl From<&[u8]> for OctetString {
@@ -112,6 +173,13 @@ mod tests {
             assert_eq!(&*string, octets);
             assert_eq!(string, OctetString::from(octets.clone()));
             assert_eq!(string, OctetString::from(octets.into_boxed_slice()));
+        }
+        let octets: Vec<u8> = (1..=60).collect();
+        for (room, length) in (0..60).flat_map(|room| (0..=room).map(move |length| (room, length))) {
+            let front = OctetString::at_front(&octets[..room], length);
+            assert_eq!(&*front, &octets[..length]);
+            // Nothing of what stood behind it is kept.
+            assert!(front.as_short().is_none_or(|(slots, length)| slots[length..].iter().all(|&slot| slot == 0)));
         }
         assert_eq!(OctetString::default(), OctetString::from(""));
         assert_ne!(OctetString::from("a"), OctetString::from("a\0"));

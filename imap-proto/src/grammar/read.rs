@@ -7,7 +7,7 @@ use mail_wire::octet_set::OctetSet;
 use mailstore_traits::{Flag, Flags, Keyword, SystemFlag, Timestamp};
 use nom::{IResult, Parser};
 
-use super::{Date, Dialect, Mailbox, MessageSet, OctetString, SeqBound, SequenceSet, class, month_of};
+use super::{Date, Dialect, Mailbox, MessageSet, OctetString, SeqBound, SequenceSet, class, month_of, plain_span};
 use crate::command::CommandErrorKind;
 
 /// What a parser gives.
@@ -189,7 +189,7 @@ pub(crate) fn quoted(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>
 #[inline]
 fn plain_quoted(input: &[u8]) -> Option<(&[u8], &[u8])> {
     let [b'"', rest @ ..] = input else { return None };
-    match class::QUOTED.split(rest) {
+    match rest.split_at_checked(plain_span(rest))? {
         (plain, [b'"', rest @ ..]) => Some((rest, plain)),
         _ => None,
     }
@@ -253,7 +253,8 @@ pub(crate) fn string(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>
 #[inline]
 pub(crate) fn octet_string(input: &[u8], dialect: Dialect) -> Parsed<'_, OctetString> {
     match plain_quoted(input) {
-        Some((rest, plain)) => Ok((rest, plain.into())),
+        // What stands behind it is room to copy from.
+        Some((rest, plain)) => Ok((rest, OctetString::at_front(input.get(1..).unwrap_or_default(), plain.len()))),
         None => string(input, dialect).map(|(rest, octets)| (rest, OctetString::from(&*octets))),
     }
 }
