@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 /// The octets of a `string` (RFC 9051 §9). Up to 22 of them need no allocation: words of a body structure, names and
 /// hosts of an envelope, what is searched for.
@@ -36,16 +36,21 @@ fn short(octets: &[u8]) -> Option<Repr> {
     Some(Repr::Short(octets.len() as u8, slots))
 }
 
-/// Slots as three numbers, the octet in front the smallest part of each; the last two have two octets in common.
+/// Slots as three numbers, the octet in front the smallest part of each: six, eight and eight, which is how they stand in
+/// memory behind a tag and a length.
 #[inline]
-pub(super) fn words(slots: &[u8; SHORT]) -> [u64; 3] {
-    let word = |octets: Option<&[u8; 8]>| octets.map_or(0, |octets| u64::from_le_bytes(*octets));
-    let (words, _) = slots.as_chunks::<8>();
-    [word(words.first()), word(words.get(1)), word(slots.last_chunk())]
+fn words(slots: &[u8; SHORT]) -> [u64; 3] {
+    let word = |from: usize| {
+        let octets = slots.get(from..).and_then(|octets| octets.first_chunk());
+        octets.map_or(0, |octets| u64::from_le_bytes(*octets))
+    };
+    [word(0) & 0xffff_ffff_ffff, word(6), word(14)]
 }
 
-/// For each length, ones in those words where a short string has octets.
-pub(super) static MASKS: [[u64; 3]; SHORT + 1] = {
+static MASKS: [[u64; 3]; SHORT + 1] = masks([0, 6, 14]);
+
+/// For each length, ones where a short string has octets, in words of eight that begin there.
+pub(super) const fn masks([first, second, third]: [usize; 3]) -> [[u64; 3]; SHORT + 1] {
     const fn ones(length: usize, from: usize) -> u64 {
         match length.saturating_sub(from) {
             octets @ 0..8 => (1 << (8 * octets)) - 1,
@@ -57,12 +62,12 @@ pub(super) static MASKS: [[u64; 3]; SHORT + 1] = {
     while length <= SHORT {
         #[allow(clippy::indexing_slicing)] // Within it.
         {
-            masks[length] = [ones(length, 0), ones(length, 8), ones(length, SHORT - 8)];
+            masks[length] = [ones(length, first), ones(length, second), ones(length, third)];
         }
         length += 1;
     }
     masks
-};
+}
 
 impl OctetString {
     /// So many octets at the front of those. A copy of 22 octets whose end is wiped takes a few instructions, and one of a
@@ -70,16 +75,18 @@ impl OctetString {
     #[inline]
     pub(crate) fn at_front(octets: &[u8], length: usize) -> Self {
         match (octets.first_chunk::<SHORT>(), MASKS.get(length)) {
-            (Some(front), Some([mask, middle_mask, last_mask])) => {
-                let [word, middle, last] = words(front);
+            (Some(front), Some(masks)) => {
+                let ([word, middle, last], [mask, middle_mask, last_mask]) = (words(front), masks);
+                let (word, middle, last) = (word & mask, middle & middle_mask, last & last_mask);
                 let mut slots = [0; SHORT];
-                if let Some(slot) = slots.last_chunk_mut() {
-                    *slot = (last & last_mask).to_le_bytes();
-                }
-                if let [slot, middle_slot] = slots.as_chunks_mut().0 {
-                    *slot = (word & mask).to_le_bytes();
-                    *middle_slot = (middle & middle_mask).to_le_bytes();
-                }
+                let mut place = |range: Range<usize>, octets: &[u8]| {
+                    slots.get_mut(range).into_iter().for_each(|slots| slots.copy_from_slice(octets));
+                };
+                // Nothing is written twice, and all as it is read next: what is in two parts would be waited for.
+                place(0..4, &(word as u32).to_le_bytes());
+                place(4..6, &((word >> 32) as u16).to_le_bytes());
+                place(6..14, &middle.to_le_bytes());
+                place(14..22, &last.to_le_bytes());
                 Self(Repr::Short(length as u8, slots))
             }
             _ => octets.get(..length).unwrap_or_default().into(),

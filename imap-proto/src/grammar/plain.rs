@@ -4,7 +4,7 @@
 //! [`class::QUOTED`], which has the last word.
 
 use super::class;
-use super::octet_string::{MASKS, SHORT, words};
+use super::octet_string::{SHORT, masks};
 
 /// Eight octets as a number, of which the one in front is the smallest part.
 const fn each(octet: u8) -> u64 {
@@ -25,16 +25,16 @@ const fn stops(word: u64) -> u64 {
 #[inline]
 pub(crate) fn plain_span(octets: &[u8]) -> usize {
     let (words, _) = octets.as_chunks::<8>();
-    let mut length = 0usize;
+    let mut length = 0;
     for word in words {
         let stops = stops(u64::from_le_bytes(*word));
         if stops != 0 {
-            length = length.saturating_add(stops.trailing_zeros() as usize / 8);
+            length += stops.trailing_zeros() as usize / 8;
             break;
         }
-        length = length.saturating_add(8);
+        length += 8;
     }
-    length.saturating_add(class::QUOTED.span(octets.get(length..).unwrap_or_default()))
+    length + class::QUOTED.span(octets.get(length..).unwrap_or_default())
 }
 
 /// Whether all of them may.
@@ -49,11 +49,18 @@ pub(crate) fn is_plain(octets: &[u8]) -> bool {
     is_plain || class::QUOTED.has_all(octets)
 }
 
+static MASKS: [[u64; 3]; SHORT + 1] = masks([0, 8, SHORT - 8]);
+
 /// Whether the first so many of those octets may; what stands behind them does not matter.
 #[inline]
 pub(crate) fn are_plain(slots: &[u8; SHORT], length: usize) -> bool {
-    let Some(masks) = MASKS.get(length) else { return false };
-    let found = words(slots).into_iter().zip(masks).fold(0, |all, (word, mask)| all | (stops(word) & mask));
+    let ([first, second], Some(third), Some(masks)) =
+        (slots.as_chunks::<8>().0, slots.last_chunk::<8>(), MASKS.get(length))
+    else {
+        return false;
+    };
+    let words = [first, second, third].into_iter().zip(masks);
+    let found = words.fold(0, |all, (word, mask)| all | (stops(u64::from_le_bytes(*word)) & mask));
     found == 0 || slots.get(..length).is_some_and(|octets| class::QUOTED.has_all(octets))
 }
 

@@ -312,6 +312,11 @@ pub(crate) fn list_mailbox(input: &[u8], dialect: Dialect, most: usize) -> Parse
 }
 
 fn number_of(digits: &[u8]) -> Option<u64> {
+    // Eighteen nines have 60 bits.
+    if digits.len() <= 18 {
+        let add = |sum: u64, digit: &u8| sum.wrapping_mul(10).wrapping_add(u64::from(digit.wrapping_sub(b'0')));
+        return Some(digits.iter().fold(0, add));
+    }
     digits.iter().try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0'))))
 }
 

@@ -65,7 +65,7 @@ pub(super) fn fetch_item<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, F
         }
         b"INTERNALDATE" => date_time(rest).map(|(rest, date)| (rest, FetchItem::InternalDate(date))),
         b"RFC822.SIZE" => number64(rest).map(|(rest, octets)| (rest, FetchItem::Size(octets))),
-        b"ENVELOPE" => envelope(rest, with).map(|(rest, envelope)| (rest, FetchItem::Envelope(Box::new(envelope)))),
+        b"ENVELOPE" => envelope(rest, with).map(|(rest, envelope)| (rest, FetchItem::Envelope(envelope))),
         b"BODY" => value(rest, with).map(|(rest, value)| (rest, FetchItem::Body(value))),
         b"BODYSTRUCTURE" => value(rest, with).map(|(rest, value)| (rest, FetchItem::BodyStructure(value))),
         b"RFC822" => octets(rest, Rfc822::Whole),
@@ -88,9 +88,10 @@ fn origin(input: &[u8]) -> Parsed<'_, u64> {
     }
 }
 
-fn envelope<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Envelope> {
-    let mut envelope = Envelope::default();
-    let Envelope { date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id } = &mut envelope;
+fn envelope<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Box<Envelope>> {
+    // It is large: each word is read into its place.
+    let mut envelope = Box::<Envelope>::default();
+    let Envelope { date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id } = &mut *envelope;
     let (input, ()) = open(input)?;
     let mut input = texts([date, subject], input, with)?;
     for list in [from, sender, reply_to, to, cc, bcc] {
@@ -126,7 +127,7 @@ fn address_list<'a>(
     }
     let (mut input, ()) = open(input)?;
     // Nearly always there is one.
-    addresses.reserve_exact(1);
+    *addresses = Vec::with_capacity(1);
     while let [b'(', rest @ ..] = input {
         if addresses.len() >= with.limits.items {
             return wrong(CommandErrorKind::TooMany);
