@@ -20,8 +20,8 @@ pub(crate) static ITEM: OctetSet = OctetSet::ALPHANUMERIC.with(b".");
 pub(crate) static QUOTED: OctetSet = OctetSet::range(1, 127).without(b"\r\n\"\\");
 /// ftext, what a field's name is made of (RFC 5322 §3.6.8): printable ASCII but the colon.
 pub(crate) static FIELD_NAME: OctetSet = OctetSet::GRAPHIC.without(b":");
-/// The name of a field that is an `astring` without quotes.
-pub(crate) static FIELD_NAME_ATOM: OctetSet = OctetSet::GRAPHIC.without(br#"(){%*"\:"#);
+/// Names of fields that are each an `astring` without quotes, and the spaces between them.
+pub(crate) static FIELD_NAME_ATOMS: OctetSet = OctetSet::GRAPHIC.without(br#"(){%*"\:"#).with(b" ");
 
 #[cfg(test)]
 mod tests {
