@@ -285,7 +285,17 @@ mod tests {
     /// too.
     #[test]
     fn sec_s3_what_is_wrong_is_found_wherever_in_a_long_message_it_stands() {
-        let plain = "as plain as text can be\r\n".repeat(20);
+        // Whether a dot is near makes a difference to how octets are looked at.
+        for plain in ["as plain as text can be\r\n", "as plain. And plain again\r\n"] {
+            let plain = plain.repeat(20);
+            (0..300).for_each(|at| find_what_is_wrong(&plain, at));
+            // Behind some of them the search for dots begins again.
+            let plain = plain.repeat(6);
+            (2000..2100).for_each(|at| find_what_is_wrong(&plain, at));
+        }
+    }
+
+    fn find_what_is_wrong(plain: &str, at: usize) {
         let remarkable = [
             "\r",
             "\n",
@@ -300,21 +310,19 @@ mod tests {
             ".",
             "\r\n\n",
         ];
-        for at in 0..300 {
-            for remarkable in remarkable {
-                let octets = [&plain[..at], remarkable, &plain[at..], ".\r\n"].concat().into_bytes();
-                let (message, end) = reference(&octets);
-                for cut in [0, at, at + 1, at + 2, octets.len() / 2] {
-                    let outcome = decode(LineEndPolicy::Normalize, &[&octets[..cut], &octets[cut..]]);
-                    if remarkable == "\0" {
-                        // A CRLF that it stands in is no CRLF, but would have been given as one.
-                        assert!(outcome.faults.nul && outcome.ended, "{at}");
-                        assert!(message == outcome.octets && message.starts_with(&octets[..at]), "{at}");
-                        continue;
-                    }
-                    assert_eq!(outcome.octets, message, "{remarkable:?} at {at}, cut at {cut}");
-                    assert_eq!((outcome.ended, outcome.rest.len()), (true, octets.len() - end.unwrap()));
+        for remarkable in remarkable {
+            let octets = [&plain[..at], remarkable, &plain[at..], ".\r\n"].concat().into_bytes();
+            let (message, end) = reference(&octets);
+            for cut in [0, at, at + 1, at + 2, octets.len() / 2] {
+                let outcome = decode(LineEndPolicy::Normalize, &[&octets[..cut], &octets[cut..]]);
+                if remarkable == "\0" {
+                    // A CRLF that it stands in is no CRLF, but would have been given as one.
+                    assert!(outcome.faults.nul && outcome.ended, "{at}");
+                    assert!(message == outcome.octets && message.starts_with(&octets[..at]), "{at}");
+                    continue;
                 }
+                assert_eq!(outcome.octets, message, "{remarkable:?} at {at}, cut at {cut}");
+                assert_eq!((outcome.ended, outcome.rest.len()), (true, octets.len() - end.unwrap()));
             }
         }
     }
