@@ -47,6 +47,8 @@ enum Piece {
 
 /// A stretch this long is worth a slice that keeps its read buffer alive.
 const WORTH_A_SLICE: usize = 512;
+/// A stretch shorter than this is moved up by the dots before it.
+const MOVED: usize = 4096;
 /// Short stretches are joined up to this many octets.
 const JOINED: usize = 4096;
 /// So many octets are looked at as one: the compiler makes a few instructions of it.
@@ -83,7 +85,7 @@ impl<const DOTS: bool> Stretches<DOTS> {
                 Piece::Run(len, to) if joined.is_empty() && (len >= WORTH_A_SLICE || len == rest.len()) => {
                     self.at = to;
                     input.advance(taken);
-                    return Some(Stretch::Octets(input.split_to(len).freeze()));
+                    return Some(Stretch::Octets(self.close_ranks(input, len)));
                 }
                 Piece::Run(len, _) if len >= WORTH_A_SLICE => break,
                 Piece::Run(len, to) => {
@@ -129,6 +131,36 @@ impl<const DOTS: bool> Stretches<DOTS> {
             joined.shrink_to_fit();
         }
         (!joined.is_empty()).then(|| Stretch::Octets(joined.into()))
+    }
+
+    /// Takes a run of so many octets off the front of `input`, and with it those behind it from which only a dot has to be
+    /// taken: they are moved up by the dots before them. That is to move an octet once, and costs less than a slice for
+    /// each.
+    fn close_ranks(&mut self, input: &mut BytesMut, run: usize) -> Bytes {
+        let (mut kept, mut taken) = (run, run);
+        while DOTS && self.at == Position::LineStart {
+            let Some([b'.', behind @ ..]) = input.get(taken..) else { break };
+            // One that is longer than this is better left where it is, and is not looked through in vain.
+            let behind = behind.get(..MOVED).unwrap_or(behind);
+            if matches!(behind, [] | [b'\r' | b'\n' | 0, ..]) {
+                break;
+            }
+            let Piece::Run(len, to) = Self::run(behind) else { break };
+            if len == MOVED {
+                break;
+            }
+            let from = taken + 1;
+            input.copy_within(from..from + len, kept);
+            (kept, taken) = (kept + len, from + len);
+            self.at = to;
+            if len < WORTH_A_SLICE {
+                // More such may follow, which are joined otherwise.
+                break;
+            }
+        }
+        let octets = input.split_to(kept).freeze();
+        input.advance(taken - kept);
+        octets
     }
 
     /// What has been wrong with the data so far.
