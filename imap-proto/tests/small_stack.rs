@@ -2,12 +2,17 @@
 //! without optimisation too.
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
+mod host;
+
 use bytes::BytesMut;
+use host::{Conversation, insecure};
 use imap_proto::command::{Command, CommandErrorKind, Literals};
+use imap_proto::fetch::write_structure;
 use imap_proto::grammar::{Dialect, Mailbox};
 use imap_proto::limits::Limits;
 use imap_proto::list::Pattern;
-use imap_proto::response::{Response, ResponseLimits};
+use imap_proto::response::{ReadError, Response, ResponseLimits, ResponseReader};
+use mail_message::Digest;
 
 fn on_a_small_stack(test: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new().stack_size(64 * 1024).spawn(test).unwrap().join().unwrap();
@@ -51,6 +56,61 @@ fn sec_m7_a_server_nests_a_structure_to_the_limit_and_beyond() {
         {
             assert!(Response::parse(odd.as_bytes(), Dialect::ASCII, &limits).is_err());
         }
+    });
+}
+
+#[test]
+fn sec_m7_a_structure_as_deep_as_a_digest_is_written_and_read() {
+    on_a_small_stack(|| {
+        for depth in [10, 1000] {
+            let multiparts: String = (0..depth)
+                .map(|level| format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n"))
+                .collect();
+            let messages = "Content-Type: message/rfc822\r\n\r\n".repeat(depth);
+            for message in [multiparts, messages] {
+                let digest = Digest::of(message.as_bytes());
+                for extended in [false, true] {
+                    let mut out =
+                        BytesMut::from(if extended { "* 1 FETCH (BODYSTRUCTURE " } else { "* 1 FETCH (BODY " });
+                    write_structure(&digest, extended, Dialect::ASCII, &mut out);
+                    out.extend_from_slice(b")\r\n");
+                    let (mut reader, mut input) = (ResponseReader::new(ResponseLimits::default()), out.clone());
+                    let response = reader.next(&mut input, Dialect::ASCII).unwrap().unwrap();
+                    let mut again = BytesMut::new();
+                    response.encode(Dialect::ASCII, &mut again);
+                    assert_eq!(again, out, "what this crate writes, it reads");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn sec_m7_a_reader_gives_up_where_a_server_nests_on() {
+    on_a_small_stack(|| {
+        let mut reader = ResponseReader::new(ResponseLimits::default());
+        let mut input = BytesMut::from(format!("* 1 FETCH (BODYSTRUCTURE {}\r\n", "(".repeat(100_000)).as_bytes());
+        assert!(matches!(reader.next(&mut input, Dialect::ASCII), Some(Err(ReadError::Response(_)))));
+    });
+}
+
+#[test]
+fn sec_m7_a_whole_conversation_fits() {
+    on_a_small_stack(|| {
+        let mut conversation = Conversation::begin(insecure());
+        let deep = format!("c SEARCH {}ALL{}", "(".repeat(5_000), ")".repeat(5_000));
+        for (line, status) in [
+            ("a LOGIN {3}\r\nada {6}\r\nsecret", "a OK"),
+            ("b SELECT INBOX", "b OK"),
+            (deep.as_str(), "c BAD"),
+            ("d UID FETCH 1:*,2:*,3:* (FLAGS BODY.PEEK[1.2.3.HEADER.FIELDS (A B C)]<0.7>)", "d OK"),
+            ("e APPEND INBOX {5+}\r\nhello", "e OK"),
+            ("f LOGOUT", "f OK"),
+        ] {
+            let told = conversation.say(format!("{line}\r\n"));
+            assert!(told.contains(status), "{line}: {told}");
+        }
+        assert!(conversation.has_heard("AppendEnd"));
     });
 }
 

@@ -130,6 +130,10 @@ pub struct Placement<B> {
     pub internal_date: Option<Timestamp>,
     /// The message that it takes the place of, in the same change (RFC 8508).
     pub replaces: Option<Uid>,
+    /// The UID that it shall have, for a message that had it in another store: not below the mailbox's UIDNEXT, so that
+    /// UIDs rise as ever. `None` for the next one. A store without [`restore`](crate::StoreFeatures::restore) answers
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported).
+    pub uid: Option<Uid>,
     /// The unique-id that POP3 shall tell, for mail that comes from another server (see
     /// [`MessageMeta::uidl`](crate::MessageMeta::uidl)). A store without
     /// [`uidl_override`](crate::StoreFeatures::uidl_override) ignores it.
@@ -147,6 +151,7 @@ impl<B> Placement<B> {
             flags: Flags::new(),
             internal_date: None,
             replaces: None,
+            uid: None,
             uidl: None,
         }
     }
@@ -177,6 +182,13 @@ impl<B> Placement<B> {
     #[must_use]
     pub fn replacing(mut self, uid: Uid) -> Self {
         self.replaces = Some(uid);
+        self
+    }
+
+    /// With the UID that it had in another store.
+    #[must_use]
+    pub fn with_uid(mut self, uid: Uid) -> Self {
+        self.uid = Some(uid);
         self
     }
 

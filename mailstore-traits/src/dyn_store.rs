@@ -15,10 +15,10 @@ use futures::{Stream, StreamExt};
 
 use crate::{
     Account, AccountId, AclEntry, Actor, Annotation, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, FlagChange,
-    FlagOutcome, ListHint, MailStore, MailboxId, MailboxInfo, MailboxName, MailboxStatus, MaildropLease, MessageDigest,
-    MessageMeta, MetaFields, MetaFilter, ModSeq, Mode, Namespace, Placed, Placement, QuotaResource, QuotaRoot, Result,
-    Rights, SearchAnswer, SearchKey, SizeHint, Snapshot, SpecialUse, Stage, StoreFeatures, Target, Transferred, Uid,
-    UidSet,
+    FlagOutcome, ListHint, MailStore, MailboxId, MailboxInfo, MailboxName, MailboxPast, MailboxStatus, MaildropLease,
+    MessageDigest, MessageMeta, MetaFields, MetaFilter, ModSeq, Mode, Namespace, Placed, Placement, QuotaResource,
+    QuotaRoot, Result, Rights, SearchAnswer, SearchKey, SizeHint, Snapshot, SpecialUse, Stage, StoreFeatures, Target,
+    Transferred, Uid, UidSet,
 };
 
 /// Any store, for hosts that choose theirs when they start. A clone is the same store.
@@ -124,6 +124,12 @@ trait ErasedAccount: Send + Sync {
         name: &'a MailboxName,
         special_use: Option<SpecialUse>,
     ) -> BoxFuture<'a, Result<CreatedMailbox>>;
+    fn restore<'a>(
+        &'a self,
+        name: &'a MailboxName,
+        special_use: Option<SpecialUse>,
+        past: MailboxPast,
+    ) -> BoxFuture<'a, Result<CreatedMailbox>>;
     fn delete<'a>(&'a self, mailbox: &'a MailboxId) -> BoxFuture<'a, Result<()>>;
     fn rename<'a>(&'a self, from: &'a MailboxName, to: &'a MailboxName) -> BoxFuture<'a, Result<()>>;
     fn set_subscribed<'a>(&'a self, name: &'a MailboxName, subscribed: bool) -> BoxFuture<'a, Result<()>>;
@@ -215,6 +221,14 @@ impl<T: Account> ErasedAccount for Erased<T> {
         special_use: Option<SpecialUse>,
     ) -> BoxFuture<'a, Result<CreatedMailbox>> {
         Box::pin(self.0.create(name, special_use))
+    }
+    fn restore<'a>(
+        &'a self,
+        name: &'a MailboxName,
+        special_use: Option<SpecialUse>,
+        past: MailboxPast,
+    ) -> BoxFuture<'a, Result<CreatedMailbox>> {
+        Box::pin(self.0.restore(name, special_use, past))
     }
     fn delete<'a>(&'a self, mailbox: &'a MailboxId) -> BoxFuture<'a, Result<()>> {
         Box::pin(self.0.delete(mailbox))
@@ -367,6 +381,15 @@ impl Account for DynAccount {
         self.0.create(name, special_use).await
     }
 
+    async fn restore(
+        &self,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+        past: MailboxPast,
+    ) -> Result<CreatedMailbox> {
+        self.0.restore(name, special_use, past).await
+    }
+
     async fn delete(&self, mailbox: &MailboxId) -> Result<()> {
         self.0.delete(mailbox).await
     }
@@ -485,9 +508,9 @@ impl Account for DynAccount {
 }
 
 fn known_blob<B: Any + Clone>(placement: Placement<DynBlob>) -> Result<Placement<B>> {
-    let Placement { blob, prefix, digest, mailbox, flags, internal_date, replaces, uidl } = placement;
+    let Placement { blob, prefix, digest, mailbox, flags, internal_date, replaces, uid, uidl } = placement;
     let blob = blob.of::<B>()?.clone();
-    Ok(Placement { blob, prefix, digest, mailbox, flags, internal_date, replaces, uidl })
+    Ok(Placement { blob, prefix, digest, mailbox, flags, internal_date, replaces, uid, uidl })
 }
 
 trait ErasedStage: Send {

@@ -9,6 +9,9 @@ pub struct StoreFeatures {
     pub atomic_delivery: bool,
     /// The writing methods of [`Account`](crate::Account) work.
     pub writable: bool,
+    /// [`restore`](crate::Account::restore) works, and [`Placement::uid`](crate::Placement::uid) is kept: mailboxes can be
+    /// moved here from another store.
+    pub restore: bool,
     /// [`watch`](crate::Account::watch) hears of changes that other processes make.
     pub watch_across_processes: bool,
     /// [`lease_maildrop`](crate::Account::lease_maildrop) works: POP3 has its exclusive maildrop.
@@ -37,6 +40,7 @@ impl StoreFeatures {
         Self {
             atomic_delivery: false,
             writable: false,
+            restore: false,
             watch_across_processes: false,
             maildrop_lease: false,
             uidl_override: false,

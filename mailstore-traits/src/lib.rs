@@ -87,6 +87,7 @@
 //! | --- | --- |
 //! | `memory` | `memory::MemoryStore`: the reference store, the contract in code |
 //! | `contract` | the kit that a backend's author runs on their own store; implies `memory` |
+//! | `backend` | `backend`: flags as columns and the signals of `watch`, for stores on a database |
 //!
 //! # Limits
 //!
@@ -127,6 +128,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
+#[cfg(feature = "backend")]
+pub mod backend;
 mod changes;
 #[cfg(feature = "contract")]
 pub mod contract;
@@ -168,7 +171,8 @@ pub use features::StoreFeatures;
 pub use flag::{Flag, FlagChange, FlagOutcome, Flags, InvalidKeyword, Keyword, SystemFlag};
 pub use id::{EmailId, InvalidId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 pub use mailbox::{
-    Access, CreatedMailbox, ListHint, MailboxInfo, MailboxStatus, Namespace, NamespaceKind, Snapshot, SpecialUse,
+    Access, CreatedMailbox, ListHint, MailboxInfo, MailboxPast, MailboxStatus, Namespace, NamespaceKind, Snapshot,
+    SpecialUse,
 };
 pub use message::{Body, ByteRange, MessageDigest, MessageMeta, MetaFields, MetaFilter};
 pub use name::{InvalidMailboxName, MailboxName};

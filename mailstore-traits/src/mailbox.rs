@@ -128,6 +128,39 @@ impl CreatedMailbox {
     }
 }
 
+/// What a mailbox has told its clients in another store, for one that goes on in its place
+/// ([`Account::restore`](crate::Account::restore)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct MailboxPast {
+    /// Its UIDVALIDITY, which stays.
+    pub uid_validity: UidValidity,
+    /// Its UIDNEXT, below which no UID is given out any more; `None` if all have been.
+    pub uid_next: Option<Uid>,
+    /// Its HIGHESTMODSEQ. What happened before cannot be told any more: a client that asks for changes since an earlier
+    /// one is answered [`ErrorKind::ModSeqTooOld`](crate::ErrorKind::ModSeqTooOld), and reads all flags again.
+    pub highest_modseq: ModSeq,
+}
+
+impl MailboxPast {
+    /// One that has told these.
+    pub const fn new(uid_validity: UidValidity, uid_next: Option<Uid>, highest_modseq: ModSeq) -> Self {
+        Self { uid_validity, uid_next, highest_modseq }
+    }
+
+    /// That of which `uid_next` is not told yet, so that messages can still be put in under the UIDs that they had.
+    #[must_use]
+    pub const fn unfinished(self) -> Self {
+        Self { uid_next: Some(Uid::MIN), ..self }
+    }
+}
+
+impl From<&Snapshot> for MailboxPast {
+    fn from(snapshot: &Snapshot) -> Self {
+        Self::new(snapshot.uid_validity, snapshot.uid_next, snapshot.highest_modseq)
+    }
+}
+
 /// The counts that STATUS tells (RFC 9051 §6.3.11), from one consistent read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -7,10 +7,10 @@ use futures::Stream;
 
 use crate::{
     AccountId, AclEntry, Actor, Annotation, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, FlagChange,
-    FlagOutcome, ListHint, MailboxId, MailboxInfo, MailboxName, MailboxStatus, MaildropLease, MessageDigest,
-    MessageMeta, MetaFields, MetaFilter, ModSeq, Mode, Namespace, Placed, Placement, QuotaResource, QuotaRoot, Result,
-    Rights, SearchAnswer, SearchKey, SizeHint, Snapshot, SpecialUse, StoreError, StoreFeatures, Target, Uid, UidSet,
-    UidValidity,
+    FlagOutcome, ListHint, MailboxId, MailboxInfo, MailboxName, MailboxPast, MailboxStatus, MaildropLease,
+    MessageDigest, MessageMeta, MetaFields, MetaFilter, ModSeq, Mode, Namespace, Placed, Placement, QuotaResource,
+    QuotaRoot, Result, Rights, SearchAnswer, SearchKey, SizeHint, Snapshot, SpecialUse, StoreError, StoreFeatures,
+    Target, Uid, UidSet, UidValidity,
 };
 
 fn not_permitted<T: Send>() -> impl Future<Output = Result<T>> + Send {
@@ -157,6 +157,26 @@ pub trait Account: Clone + Send + Sync + 'static {
         not_permitted()
     }
 
+    /// Makes a mailbox that goes on where one of another store ended: with its UIDVALIDITY, UIDs from its UIDNEXT on, and
+    /// a HIGHESTMODSEQ that is not below its own, so that clients keep what they have of it. Messages come in by
+    /// [`commit`](Self::commit) with [`Placement::uid`](crate::Placement::uid).
+    ///
+    /// If there is a mailbox of that name, it becomes this one if it has never given out a UID, as a new account's INBOX
+    /// has not, or if it has that UIDVALIDITY already: so an interrupted move goes on, and `past.uid_next` can be told at
+    /// the end. UIDNEXT and HIGHESTMODSEQ only rise.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`] if there is another mailbox of that name; otherwise as [`create`](Self::create).
+    fn restore(
+        &self,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+        past: MailboxPast,
+    ) -> impl Future<Output = Result<CreatedMailbox>> + Send {
+        let _ = (name, special_use, past);
+        unsupported()
+    }
+
     /// Deletes a mailbox and its messages; its children and its subscription stay.
     ///
     /// # Errors
@@ -238,7 +258,7 @@ pub trait Account: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// As a whole, as [`MailStore::deliver`]; for one placement, [`ErrorKind::NotFound`] for its mailbox and
-    /// [`ErrorKind::Expunged`] for a message that it should replace.
+    /// [`ErrorKind::Expunged`] for a message that it should replace, [`ErrorKind::Invalid`] for a UID below UIDNEXT.
     fn commit(
         &self,
         placements: Vec<Placement<Self::Blob>>,

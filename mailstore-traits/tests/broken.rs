@@ -47,6 +47,10 @@ enum Fault {
     CommitsHalf,
     /// A renamed mailbox is a new one.
     RenamesByCopy,
+    /// A restored mailbox counts its modification sequences from one.
+    RestoresAnew,
+    /// A UID that is asked for is given, whoever had it.
+    RestoresAnywhere,
 }
 
 #[derive(Clone)]
@@ -249,7 +253,25 @@ impl Account for BrokenAccount {
         self.inner.stage(hint).await
     }
 
-    async fn commit(&self, placements: Vec<Placement<MemoryBlob>>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+    async fn restore(
+        &self,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+        mut past: MailboxPast,
+    ) -> Result<CreatedMailbox> {
+        if self.is(Fault::RestoresAnew) {
+            past.highest_modseq = ModSeq::MIN;
+        }
+        self.inner.restore(name, special_use, past).await
+    }
+
+    async fn commit(&self, mut placements: Vec<Placement<MemoryBlob>>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+        if self.is(Fault::RestoresAnywhere) {
+            for placement in &mut placements {
+                let next = self.inner.snapshot(&placement.mailbox, false).await?.uid_next;
+                placement.uid = placement.uid.filter(|uid| next.is_some_and(|next| *uid >= next));
+            }
+        }
         if self.is(Fault::LocksWhileReading) {
             drop(self.store.lock.lock().await);
         }
@@ -428,6 +450,12 @@ fn what_is_done_by_half_or_too_much_is_found() {
     fails(Fault::ExpungesWhatIsAsked, &["random_histories_agree_with_the_model"]);
     fails(Fault::CommitsHalf, &["a_commit_of_many_is_in_order_and_whole", "over_quota_changes_nothing"]);
     fails(Fault::RenamesByCopy, &["a_rename_keeps_all_but_the_name", "a_rename_takes_the_children_along"]);
+}
+
+#[test]
+fn a_move_between_stores_keeps_what_was_told() {
+    fails(Fault::RestoresAnew, &["a_restored_mailbox_goes_on_where_the_old_one_ended"]);
+    fails(Fault::RestoresAnywhere, &["only_an_unused_mailbox_is_restored"]);
 }
 
 #[test]

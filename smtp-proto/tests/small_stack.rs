@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use smtp_proto::command::{Command, Dialect};
+use smtp_proto::grammar::Keyword;
 use smtp_proto::response::Reply;
 use smtp_proto::session::{Config, Event, Protocol, ServerSession};
 
@@ -18,19 +19,33 @@ fn sec_m10_lines_of_any_shape_are_read() {
         let mut dialect = Dialect::default();
         dialect.extensions.dsn = true;
         dialect.extensions.auth = true;
+        dialect.mail_parameters.extend((0..100).map(|number| format!("A{number}").parse::<Keyword>().unwrap()));
+        let parameters = |count: usize| (0..count).map(|number| format!(" A{number}=1")).collect::<String>();
+        let domain = |labels: usize| format!("{}b", "a.".repeat(labels));
         let many = 20_000;
-        for line in [
-            format!("MAIL FROM:<{}a@b>", "@x,".repeat(many)),
-            format!("MAIL FROM:<{}@b>", "a.".repeat(many)),
-            format!("MAIL FROM:<a@{}b>", "a.".repeat(many)),
-            format!("MAIL FROM:<\"{}\"@b>", "\\a".repeat(many)),
-            format!("MAIL FROM:<a@b>{}", " A=1".repeat(many)),
-            format!("RCPT TO:<a@b> ORCPT=rfc822;{}", "+41".repeat(many)),
-            format!("RCPT TO:{}", "<".repeat(many)),
-            format!("EHLO [{}]", "[".repeat(many)),
-            format!("AUTH PLAIN {}", "A".repeat(many)),
+        // What the grammar has no ceiling for is taken, however much of it there is: the line's length is the ceiling.
+        for (line, is_legal) in [
+            (format!("MAIL FROM:<@x{}:a@b>", ",@x".repeat(many)), true),
+            (format!("MAIL FROM:<{}@b>", "a.".repeat(127) + "a"), true),
+            (format!("MAIL FROM:<{}@b>", "a.".repeat(many) + "a"), false),
+            (format!("MAIL FROM:<a@{}>", domain(127)), true),
+            (format!("MAIL FROM:<a@{}>", domain(many)), false),
+            (format!("MAIL FROM:<\"{}\"@b>", "\\a".repeat(256)), true),
+            (format!("MAIL FROM:<\"{}\"@b>", "\\a".repeat(many)), false),
+            (format!("MAIL FROM:<a@b>{}", parameters(32)), true),
+            (format!("MAIL FROM:<a@b>{}", parameters(100)), false),
+            (format!("MAIL FROM:<a@b>{}", " A1=1".repeat(many)), false),
+            (format!("RCPT TO:<a@b> ORCPT=rfc822;{}", "+41".repeat(164)), true),
+            (format!("RCPT TO:<a@b> ORCPT=rfc822;{}", "+41".repeat(many)), false),
+            (format!("RCPT TO:{}", "<".repeat(many)), false),
+            (format!("EHLO [{}]", "[".repeat(many)), false),
+            (format!("EHLO {}", domain(127)), true),
+            (format!("AUTH PLAIN {}", "A".repeat(many)), true),
+            (format!("NOOP {}", "x ".repeat(many) + "y"), true),
         ] {
-            if let Ok(command) = Command::parse(line.as_bytes(), &dialect) {
+            let parsed = Command::parse(line.as_bytes(), &dialect);
+            assert_eq!(parsed.is_ok(), is_legal, "{}…: {parsed:?}", &line[..30]);
+            if let Ok(command) = parsed {
                 let mut out = BytesMut::new();
                 command.encode(&mut out);
                 assert_eq!(Command::parse(out.strip_suffix(b"\r\n").unwrap(), &dialect), Ok(command));

@@ -29,9 +29,10 @@ use clap::Parser;
 use mailstore_traits::AccountId;
 
 use crate::admin::Office;
-use crate::cli::{AccountCommand, Cli, Command};
+use crate::cli::{AccountCommand, Cli, Command, MigrateArgs};
 use crate::config::Place;
 use crate::error::{Failure, Outcome};
+use crate::store::Opening;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -80,7 +81,25 @@ fn run(cli: Cli) -> Outcome {
             let store = store::open_beside(&place, &office.accounts)?;
             runtime()?.block_on(transfer::export(&store, &account, args))
         }
+        Some(Command::Migrate(args)) => migrate(&place, args),
     }
+}
+
+fn migrate(place: &Place, args: &MigrateArgs) -> Outcome {
+    let office = Office::open(place, false)?;
+    let from = match &args.from {
+        Some(from) => from.clone(),
+        None => store::chosen(place, &office.accounts)?,
+    };
+    if from == args.to {
+        return Err(Failure::usage("--from and --to name the same store"));
+    }
+    let names = match args.names.as_slice() {
+        [] => office.accounts.list()?.into_iter().map(|account| AccountId::new(account.name.as_str())).collect(),
+        names => names.iter().map(|name| account_of(&office, name)).collect::<Outcome<Vec<_>>>()?,
+    };
+    let (from, to) = (store::open(&from, Opening::Beside)?, store::open(&args.to, Opening::Alone)?);
+    runtime()?.block_on(transfer::migrate(&from, &to, &names))
 }
 
 fn account_of(office: &Office, name: &str) -> Outcome<AccountId> {

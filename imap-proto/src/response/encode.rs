@@ -321,36 +321,49 @@ impl Envelope {
     }
 }
 
+/// Where the next value of a list stands in it.
+#[derive(Clone, Copy)]
+enum Place {
+    First,
+    /// Behind lists and nothing else.
+    AmongLists,
+    /// Behind something that is none.
+    Behind,
+}
+
 impl Value {
     /// Writes it with a stack of its own, however deep it is.
     fn write(&self, dialect: Dialect, out: &mut Pen<'_>) {
-        // The lists around the one whose values are being written.
-        let mut around: Stack<std::slice::Iter<'_, Self>, 8> = Stack::new();
+        // The lists around the one whose values are being written, and where in them that stands.
+        let mut around: Stack<(std::slice::Iter<'_, Self>, Place), 8> = Stack::new();
         let mut values = std::slice::from_ref(self).iter();
-        let (mut is_first, mut after_list) = (true, false);
+        let mut place = Place::First;
         loop {
             let Some(value) = values.next() else {
                 // The end of this list, or of all.
                 let Some(outer) = around.pop() else { return };
-                values = outer;
+                (values, place) = outer;
                 out.octet(b')');
-                (is_first, after_list) = (false, true);
                 continue;
             };
-            // Between the children of a multipart there is no space (RFC 9051 §9, body-type-mpart).
-            let joined = after_list && matches!(value, Self::List(_));
-            if !(is_first || joined) {
+            let is_list = matches!(value, Self::List(_));
+            // RFC 9051 §9: the children of a multipart, and addresses, begin their list and have no space between them
+            // (body-type-mpart, env-from); the lists behind a part's type have (body-ext-1part, body-type-msg).
+            if !matches!((place, is_list), (Place::First, _) | (Place::AmongLists, true)) {
                 out.octet(b' ');
             }
-            (is_first, after_list) = (false, false);
+            place = match place {
+                Place::First | Place::AmongLists if is_list => Place::AmongLists,
+                _ => Place::Behind,
+            };
             match value {
                 Self::Nil => write::nil(out),
                 Self::Number(number) => write::number(*number, out),
                 Self::Text(text) => write::string(text, dialect, out),
                 Self::List(list) => {
                     out.octet(b'(');
-                    around.push(std::mem::replace(&mut values, list.iter()));
-                    is_first = true;
+                    around.push((std::mem::replace(&mut values, list.iter()), place));
+                    place = Place::First;
                 }
             }
         }

@@ -30,7 +30,7 @@
 //!
 //! Some of the contract's numbers are missing here: 61, 71, 74 and 76 need a running server or a backend that fails, 54
 //! and 73 another process to signal or to kill, and are tested beside the stores; 64 and 65 wait for a store with ACLs and
-//! annotations.
+//! annotations. Those from 77 on are of moving between stores ([`Account::restore`](crate::Account::restore)).
 //!
 //! No runtime is needed. A store that needs one says so in [`Factory::block_on`].
 #![allow(
@@ -48,6 +48,7 @@ mod delivery;
 mod flags;
 mod mailboxes;
 mod model;
+mod restore;
 mod transfer;
 mod uids;
 mod views;
@@ -136,6 +137,8 @@ macro_rules! __contract_behaviours {
             70 delivery only_marked_messages_are_removed "the end of a POP3 session removes the marked messages only; its loss removes none";
             72 cancel a_dropped_future_leaves_all_or_nothing "a future dropped at any await point leaves all or nothing, and no lock";
             75 model two_threads_are_one_history "two handles on two threads, random operations: each message's changes are one history";
+            77 restore a_restored_mailbox_goes_on_where_the_old_one_ended "restore keeps UIDVALIDITY, UIDs, flags and dates, and nothing falls that clients were told";
+            78 restore only_an_unused_mailbox_is_restored "restore takes no mailbox's place that has been used; no UID is given out twice";
         }
     };
 }

@@ -10,9 +10,9 @@ use super::state::{AccountState, Arrival, State};
 use super::{FEATURES, MemoryStore};
 use crate::{
     Account, AccountId, Actor, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, FlagChange, FlagOutcome, ListHint,
-    MailStore, MailboxId, MailboxInfo, MailboxName, MailboxStatus, MaildropLease, MessageDigest, MessageMeta,
-    MetaFields, MetaFilter, ModSeq, Mode, Placed, Placement, QuotaResource, QuotaRoot, Result, SizeHint, Snapshot,
-    SpecialUse, StoreError, StoreFeatures, TargetMailbox, Transferred, Uid, UidSet,
+    MailStore, MailboxId, MailboxInfo, MailboxName, MailboxPast, MailboxStatus, MaildropLease, MessageDigest,
+    MessageMeta, MetaFields, MetaFilter, ModSeq, Mode, Placed, Placement, QuotaResource, QuotaRoot, Result, SizeHint,
+    Snapshot, SpecialUse, StoreError, StoreFeatures, TargetMailbox, Transferred, Uid, UidSet,
 };
 
 /// How many messages [`fetch_meta`](Account::fetch_meta) reads under one hold of the lock.
@@ -79,6 +79,11 @@ impl MetaCursor {
     }
 }
 
+/// Whether it is for a mailbox that shows the messages of others (RFC 6154 §2, RFC 8457 §2). There are none here.
+fn is_view(special_use: Option<SpecialUse>) -> bool {
+    matches!(special_use, Some(SpecialUse::All | SpecialUse::Flagged | SpecialUse::Important))
+}
+
 struct Lease {
     account: MemoryAccount,
     mailbox: MailboxId,
@@ -121,13 +126,30 @@ impl Account for MemoryAccount {
     }
 
     async fn create(&self, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<CreatedMailbox> {
-        if matches!(special_use, Some(SpecialUse::All | SpecialUse::Flagged | SpecialUse::Important)) {
+        if is_view(special_use) {
             return Err(ErrorKind::Unsupported.into());
         }
         self.change(|state, account| {
             let made = state.make_mailbox(account, name, special_use)?;
             state.signal_account(account)?;
             Ok(made)
+        })
+    }
+
+    async fn restore(
+        &self,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+        past: MailboxPast,
+    ) -> Result<CreatedMailbox> {
+        if is_view(special_use) {
+            return Err(ErrorKind::Unsupported.into());
+        }
+        self.change(|state, account| {
+            let restored = state.restore_mailbox(account, name, special_use, past)?;
+            state.signal_mailbox(account, &restored.id)?;
+            state.signal_account(account)?;
+            Ok(restored)
         })
     }
 
@@ -205,6 +227,7 @@ impl Account for MemoryAccount {
                     flags: placement.flags,
                     internal_date: placement.internal_date,
                     replaces: placement.replaces,
+                    uid: placement.uid,
                     uidl: placement.uidl,
                 })
                 .collect();

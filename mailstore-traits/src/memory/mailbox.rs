@@ -8,8 +8,8 @@ use futures::stream;
 use super::signal::Watchers;
 use crate::{
     Access, Body, ByteRange, Changed, Changes, EmailId, ErrorKind, FlagChange, FlagOutcome, Flags, Keyword, MailboxId,
-    MailboxName, MailboxStatus, MessageDigest, MessageMeta, MetaFields, MetaFilter, ModSeq, Result, Snapshot,
-    SpecialUse, SystemFlag, Timestamp, Uid, UidSet, UidValidity,
+    MailboxName, MailboxPast, MailboxStatus, MessageDigest, MessageMeta, MetaFields, MetaFilter, ModSeq, Result,
+    Snapshot, SpecialUse, StoreError, SystemFlag, Timestamp, Uid, UidSet, UidValidity,
 };
 
 /// As much of a body as is handed out at once.
@@ -127,6 +127,26 @@ impl Mailbox {
         self.highest
     }
 
+    /// Goes on where a mailbox of another store ended.
+    pub(super) fn go_on_from(&mut self, past: MailboxPast) {
+        self.uid_validity = past.uid_validity;
+        // No next UID is above all of them.
+        if let (Some(next), Some(next_then)) = (self.uid_next, past.uid_next) {
+            self.uid_next = Some(next.max(next_then));
+        } else {
+            self.uid_next = None;
+        }
+        // Nothing of it is new to its owner.
+        self.recent_from = self.uid_next;
+        self.highest = self.highest.max(past.highest_modseq);
+        self.exact_since = self.exact_since.max(past.highest_modseq);
+    }
+
+    /// Whether no message has ever been in it.
+    pub(super) fn is_unused(&self) -> bool {
+        self.uid_next == Some(Uid::MIN)
+    }
+
     #[cfg(test)]
     pub(super) fn skip_to(&mut self, uid: Uid) {
         self.uid_next = Some(uid);
@@ -138,12 +158,27 @@ impl Mailbox {
         messages <= left
     }
 
-    /// Adds a message under the next UID.
-    pub(super) fn add(&mut self, message: Message) -> Result<Uid> {
-        let uid = self.uid_next.ok_or(ErrorKind::LimitExceeded)?;
+    /// Adds a message under the next UID, or under a later one.
+    pub(super) fn add(&mut self, message: Message, wanted: Option<Uid>) -> Result<Uid> {
+        let uid = Self::uid_from(self.uid_next, wanted)?;
         self.uid_next = uid.next();
         self.messages.insert(uid, message);
         Ok(uid)
+    }
+
+    /// The UID that a message gets where `next` is the next one.
+    pub(super) fn uid_from(next: Option<Uid>, wanted: Option<Uid>) -> Result<Uid> {
+        match (next, wanted) {
+            (Some(next), None) => Ok(next),
+            (Some(next), Some(wanted)) if wanted >= next => Ok(wanted),
+            (_, Some(_)) => Err(StoreError::new(ErrorKind::Invalid, "that UID may have been given out")),
+            (None, None) => Err(ErrorKind::LimitExceeded.into()),
+        }
+    }
+
+    /// The next UID; `None` when there is none.
+    pub(super) fn uid_next(&self) -> Option<Uid> {
+        self.uid_next
     }
 
     /// Takes messages out, in a change that has that modification sequence.

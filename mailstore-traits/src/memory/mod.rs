@@ -173,6 +173,7 @@ impl fmt::Debug for MemoryStore {
 const FEATURES: StoreFeatures = StoreFeatures {
     atomic_delivery: true,
     writable: true,
+    restore: true,
     maildrop_lease: true,
     uidl_override: true,
     quota: true,
@@ -222,6 +223,7 @@ impl MailStore for MemoryStore {
                 flags: target.flags,
                 internal_date: None,
                 replaces: None,
+                uid: None,
                 uidl: None,
             })
             .collect();

@@ -9,8 +9,9 @@ use super::signal::Watchers;
 use super::stage::MemoryBlob;
 use super::users::Users;
 use crate::{
-    AccountId, CreatedMailbox, EmailId, ErrorKind, Flags, MailboxId, MailboxInfo, MailboxName, MessageDigest, ModSeq,
-    Mode, Placed, Result, SpecialUse, StoreError, TargetMailbox, Timestamp, Transferred, Uid, UidSet, UidValidity,
+    AccountId, CreatedMailbox, EmailId, ErrorKind, Flags, MailboxId, MailboxInfo, MailboxName, MailboxPast,
+    MessageDigest, ModSeq, Mode, Placed, Result, SpecialUse, StoreError, TargetMailbox, Timestamp, Transferred, Uid,
+    UidSet, UidValidity,
 };
 
 /// How many expunges a mailbox remembers unless told otherwise.
@@ -45,6 +46,7 @@ pub(super) struct Arrival {
     pub(super) flags: Flags,
     pub(super) internal_date: Option<Timestamp>,
     pub(super) replaces: Option<Uid>,
+    pub(super) uid: Option<Uid>,
     pub(super) uidl: Option<String>,
 }
 
@@ -59,7 +61,7 @@ impl Arrival {
 struct Pending {
     added: BTreeMap<AccountId, u64>,
     freed: BTreeMap<AccountId, u64>,
-    messages: BTreeMap<MailboxId, u64>,
+    uid_next: BTreeMap<MailboxId, Option<Uid>>,
     replaced: BTreeSet<(MailboxId, Uid)>,
 }
 
@@ -164,6 +166,28 @@ impl State {
         Ok(CreatedMailbox::new(id, uid_validity))
     }
 
+    pub(super) fn restore_mailbox(
+        &mut self,
+        account: &AccountId,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+        past: MailboxPast,
+    ) -> Result<CreatedMailbox> {
+        let id = match self.account(account)?.names.get(name) {
+            Some(id) => id.clone(),
+            None => self.make_mailbox(account, name, special_use)?.id,
+        };
+        let mailbox = self.account(account)?.mailbox_mut(&id)?;
+        if !mailbox.is_unused() && mailbox.uid_validity != past.uid_validity {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        mailbox.special_use = special_use.or(mailbox.special_use);
+        mailbox.go_on_from(past);
+        // Whoever uses the name again gets a larger one.
+        self.last_uid_validity = self.last_uid_validity.max(past.uid_validity);
+        Ok(CreatedMailbox::new(id, past.uid_validity))
+    }
+
     pub(super) fn delete(&mut self, account: &AccountId, id: &MailboxId) -> Result<()> {
         let state = self.account(account)?;
         let name = state.mailbox(id)?.name.clone();
@@ -244,11 +268,8 @@ impl State {
         let mut freed = pending.freed.get(&arrival.account).copied().unwrap_or(0);
         if let Some(id) = id {
             let mailbox = account.mailbox(id)?;
-            let messages = pending.messages.entry(id.clone()).or_default();
-            *messages = messages.saturating_add(1);
-            if !mailbox.has_room_for(*messages) {
-                return Err(ErrorKind::LimitExceeded.into());
-            }
+            let next = pending.uid_next.entry(id.clone()).or_insert(mailbox.uid_next());
+            *next = Mailbox::uid_from(*next, arrival.uid)?.next();
             if let Some(uid) = arrival.replaces {
                 let replaced = mailbox.messages.get(&uid).ok_or(ErrorKind::Expunged)?;
                 if !pending.replaced.insert((id.clone(), uid)) {
@@ -286,7 +307,7 @@ impl State {
         let now = Timestamp::now();
         let mailbox = self.account(&arrival.account)?.mailbox_mut(&id)?;
         let modseq = *stamps.entry(id.clone()).or_insert_with(|| mailbox.next_modseq());
-        let uid = mailbox.add(Message {
+        let message = Message {
             modseq,
             flags: arrival.flags,
             internal_date: arrival.internal_date.unwrap_or(now),
@@ -296,7 +317,8 @@ impl State {
             octets: arrival.blob.octets,
             digest: arrival.digest.or(arrival.blob.digest),
             uidl: arrival.uidl,
-        })?;
+        };
+        let uid = mailbox.add(message, arrival.uid)?;
         if let Some(replaced) = arrival.replaces {
             mailbox.take(&replaced.into(), modseq);
         }
@@ -335,7 +357,7 @@ impl State {
         for (uid, message) in messages {
             // Two messages under one unique-id would be one to a POP3 client: a copy gets its own.
             let uidl = message.uidl.clone().filter(|_| remove);
-            pairs.push((uid, into.add(Message { modseq, save_date: now, uidl, ..message })?));
+            pairs.push((uid, into.add(Message { modseq, save_date: now, uidl, ..message }, None)?));
         }
         let from = state.mailbox_mut(source)?;
         if remove {

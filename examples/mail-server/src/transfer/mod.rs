@@ -1,4 +1,4 @@
-//! Mail in and out of files: mbox, Maildir and .eml.
+//! Mail in and out of files, mbox, Maildir and .eml, and from one store into another.
 
 mod crlf;
 mod date;
@@ -7,6 +7,7 @@ mod files;
 mod import;
 mod mbox;
 mod mbox_writer;
+mod migrate;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use mailstore_traits::{Flags, Timestamp};
 
 pub(crate) use export::export;
 pub(crate) use import::import;
+pub(crate) use migrate::migrate;
 
 use crate::cli::Format;
 use crate::error::{Failure, Outcome, reason};

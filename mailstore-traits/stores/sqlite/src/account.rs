@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures::stream::{self, Stream, StreamExt};
 use mailstore_traits::{
     Account, Actor, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, FlagChange, FlagOutcome, ListHint, MailboxId,
-    MailboxInfo, MailboxName, MailboxStatus, MaildropLease, MessageDigest, MessageMeta, MetaFields, MetaFilter, ModSeq,
-    Mode, Placed, Placement, QuotaResource, QuotaRoot, Result, SizeHint, Snapshot, SpecialUse, StoreError,
-    StoreFeatures, TargetMailbox, Transferred, Uid, UidSet,
+    MailboxInfo, MailboxName, MailboxPast, MailboxStatus, MaildropLease, MessageDigest, MessageMeta, MetaFields,
+    MetaFilter, ModSeq, Mode, Placed, Placement, QuotaResource, QuotaRoot, Result, SizeHint, Snapshot, SpecialUse,
+    StoreError, StoreFeatures, TargetMailbox, Transferred, Uid, UidSet,
 };
 
 use crate::body::body;
@@ -86,6 +86,16 @@ impl Account for SqliteAccount {
     async fn create(&self, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<CreatedMailbox> {
         let (account, name, options) = (self.row, name.clone(), self.store.options.clone());
         self.store.write(move |tx| mailboxes::create(tx, &options, account, &name, special_use)).await
+    }
+
+    async fn restore(
+        &self,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+        past: MailboxPast,
+    ) -> Result<CreatedMailbox> {
+        let (account, name, options) = (self.row, name.clone(), self.store.options.clone());
+        self.store.write(move |tx| mailboxes::restore(tx, &options, account, &name, special_use, past)).await
     }
 
     async fn delete(&self, mailbox: &MailboxId) -> Result<()> {
@@ -179,6 +189,7 @@ impl Account for SqliteAccount {
                 flags: placement.flags,
                 internal_date: placement.internal_date,
                 replaces: placement.replaces,
+                uid: placement.uid,
                 uidl: placement.uidl,
             })
             .collect();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use mailstore_traits::{ErrorKind, MailboxId, ModSeq, StoreError, Uid, UidSet, UidValidity};
+use mailstore_traits::{ErrorKind, MailboxId, MailboxPast, ModSeq, StoreError, Uid, UidSet, UidValidity};
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::codec::{DELETED, SEEN, count, int, modseq, uid, uid_validity};
@@ -85,11 +85,28 @@ impl Ledger {
     /// The next modification sequence.
     pub(crate) fn bump(&mut self) -> Outcome<ModSeq> {
         self.modseq = self.modseq.checked_add(1).ok_or(ErrorKind::LimitExceeded)?;
-        modseq(self.modseq)
+        Ok(modseq(self.modseq)?)
     }
 
-    /// The next UID.
-    pub(crate) fn take_uid(&mut self) -> Outcome<Uid> {
+    /// Goes on where a mailbox of another store ended.
+    pub(crate) fn go_on_from(&mut self, past: MailboxPast) {
+        let next = past.uid_next.map_or(i64::from(u32::MAX) + 1, |next| i64::from(next.value()));
+        self.uid_validity = past.uid_validity;
+        self.uid_next = self.uid_next.max(next);
+        self.modseq = self.modseq.max(int(past.highest_modseq.value()));
+        self.floor = self.floor.max(int(past.highest_modseq.value()));
+        // Nothing of it is new to its owner.
+        (self.recent_from, self.recent) = (self.uid_next, 0);
+    }
+
+    /// The next UID, or a later one.
+    pub(crate) fn take_uid(&mut self, wanted: Option<Uid>) -> Outcome<Uid> {
+        if let Some(wanted) = wanted {
+            if i64::from(wanted.value()) < self.uid_next {
+                return Err(StoreError::new(ErrorKind::Invalid, "that UID may have been given out").into());
+            }
+            self.uid_next = i64::from(wanted.value());
+        }
         if self.uid_next > i64::from(u32::MAX) {
             return Err(StoreError::new(ErrorKind::LimitExceeded, "all UIDs of the mailbox have been given out").into());
         }
@@ -223,10 +240,11 @@ impl Ledger {
         }
         tx.conn
             .prepare_cached(
-                "UPDATE mailbox SET uid_next = ?, modseq = ?, floor = ?, recent_from = ?, recent = ?, messages = ?, \
+                "UPDATE mailbox SET uid_validity = ?, uid_next = ?, modseq = ?, floor = ?, recent_from = ?, recent = ?, messages = ?, \
                  unseen = ?, deleted = ?, size = ?, tombstones = ? WHERE id = ?",
             )?
             .execute(params![
+                self.uid_validity.value(),
                 self.uid_next,
                 self.modseq,
                 self.floor,
@@ -252,7 +270,7 @@ impl Ledger {
 
     /// The highest modification sequence.
     pub(crate) fn highest(&self) -> Outcome<ModSeq> {
-        modseq(self.modseq)
+        Ok(modseq(self.modseq)?)
     }
 
     /// Whether the account has room for that many messages of that many octets more.

@@ -176,7 +176,6 @@ mod codec;
 mod error;
 mod files;
 mod flags;
-mod hub;
 mod keeper;
 mod lease;
 mod ledger;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use mailstore_traits::{
-    AccountId, CreatedMailbox, ErrorKind, ListHint, MailboxId, MailboxInfo, MailboxName, MailboxStatus, Snapshot,
-    SpecialUse, StoreError, UidSet,
+    AccountId, CreatedMailbox, ErrorKind, ListHint, MailboxId, MailboxInfo, MailboxName, MailboxPast, MailboxStatus,
+    Snapshot, SpecialUse, StoreError, UidSet,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -47,7 +47,7 @@ pub(crate) fn find(conn: &Connection, account: i64, name: &MailboxName) -> Outco
         .prepare_cached("SELECT object_id FROM mailbox WHERE account = ? AND name = ?")?
         .query_row(params![account, name.as_str()], |row| row.get(0))
         .optional()?;
-    mailbox_id(id.ok_or(ErrorKind::NotFound)?)
+    Ok(mailbox_id(id.ok_or(ErrorKind::NotFound)?)?)
 }
 
 fn stored_name(text: &str) -> Outcome<MailboxName> {
@@ -108,10 +108,7 @@ pub(crate) fn create(
     if find(tx.conn, account, name).is_ok() {
         return Err(ErrorKind::AlreadyExists.into());
     }
-    // These are views of other mailboxes' messages (RFC 6154 §2, RFC 8457 §2), and this store has no views.
-    if matches!(special, Some(SpecialUse::All | SpecialUse::Flagged | SpecialUse::Important)) {
-        return Err(StoreError::new(ErrorKind::Unsupported, "this store has no virtual mailboxes").into());
-    }
+    refuse_view(special)?;
     let (mailboxes, limit): (i64, Option<i64>) = tx
         .conn
         .prepare_cached("SELECT mailboxes, limit_mailboxes FROM account WHERE id = ?")?
@@ -123,6 +120,47 @@ pub(crate) fn create(
         return Err(StoreError::new(ErrorKind::LimitExceeded, "too many mailboxes").into());
     }
     insert(tx, account, name, special)
+}
+
+/// These are for views of other mailboxes' messages (RFC 6154 §2, RFC 8457 §2), and this store has no views.
+fn refuse_view(special: Option<SpecialUse>) -> Outcome<()> {
+    if matches!(special, Some(SpecialUse::All | SpecialUse::Flagged | SpecialUse::Important)) {
+        return Err(StoreError::new(ErrorKind::Unsupported, "this store has no virtual mailboxes").into());
+    }
+    Ok(())
+}
+
+/// Makes a mailbox that goes on where one of another store ended, or makes that of the one that is there.
+pub(crate) fn restore(
+    tx: &mut Tx<'_>,
+    options: &Options,
+    account: i64,
+    name: &MailboxName,
+    special: Option<SpecialUse>,
+    past: MailboxPast,
+) -> Outcome<CreatedMailbox> {
+    refuse_view(special)?;
+    let id = match find(tx.conn, account, name) {
+        Ok(id) => id,
+        Err(_) => create(tx, options, account, name, special)?.id,
+    };
+    let mut ledger = Ledger::load(tx, account, &id)?;
+    if ledger.uid_next != 1 && ledger.uid_validity != past.uid_validity {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    if let Some(special) = special {
+        tx.conn
+            .prepare_cached("UPDATE mailbox SET special_use = ? WHERE id = ?")?
+            .execute(params![special.as_str(), ledger.row])?;
+        tx.list_changed(account)?;
+    }
+    ledger.go_on_from(past);
+    ledger.save(tx, options)?;
+    // Whoever uses the name again gets a larger one.
+    tx.conn
+        .prepare_cached("UPDATE service SET last_uid_validity = max(last_uid_validity, ?)")?
+        .execute([past.uid_validity.value()])?;
+    Ok(CreatedMailbox::new(id, past.uid_validity))
 }
 
 fn insert(tx: &mut Tx<'_>, account: i64, name: &MailboxName, special: Option<SpecialUse>) -> Outcome<CreatedMailbox> {

@@ -34,6 +34,7 @@ pub(crate) struct Arrival {
     pub(crate) flags: Flags,
     pub(crate) internal_date: Option<Timestamp>,
     pub(crate) replaces: Option<Uid>,
+    pub(crate) uid: Option<Uid>,
     pub(crate) uidl: Option<String>,
 }
 
@@ -103,7 +104,7 @@ fn place(tx: &mut Tx<'_>, options: &Options, arrival: Arrival, stamps: &mut BTre
     };
     ledger.check_quota(tx, 1, size)?;
     let body = add_body(tx, &arrival.blob)?;
-    let uid = ledger.take_uid()?;
+    let uid = ledger.take_uid(arrival.uid)?;
     let flags = bits(&arrival.flags);
     let text = arrival.flags.keywords().map(Keyword::as_str).collect::<Vec<_>>().join(" ");
     let keywords = ledger.keywords_came(tx, options, &text)?;

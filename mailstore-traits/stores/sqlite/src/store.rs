@@ -15,7 +15,6 @@ use crate::body::{Source, body};
 use crate::codec::random_key;
 use crate::error::{Outcome, from_sql};
 use crate::files::Files;
-use crate::hub::Hub;
 use crate::keeper::{Bell, Keeper, start_poller};
 use crate::lease::Leases;
 use crate::mailboxes::{ensure_account, find_account};
@@ -25,6 +24,7 @@ use crate::place::{Arrival, Owner, place_all};
 use crate::pool::{Pool, lock};
 use crate::stage::{SqliteBlob, SqliteStage};
 use crate::writer::{Ending, Tx, Writer};
+use mailstore_traits::backend::Hub;
 
 /// How many threads read and write body files.
 const FILE_THREADS: usize = 4;
@@ -107,7 +107,7 @@ impl SqliteStore {
             {
                 crate::pool::lock(owner).set_mark(commit.commits);
             }
-            news.publish(&commit);
+            news.publish(&commit.mailboxes, &commit.accounts);
         })
         .map_err(io)?;
         let (readers, mut workers) = Pool::start("store-reader", readers).map_err(io)?;
@@ -332,6 +332,7 @@ const FEATURES: StoreFeatures = {
     let mut features = StoreFeatures::read_only();
     features.atomic_delivery = true;
     features.writable = true;
+    features.restore = true;
     features.watch_across_processes = true;
     features.maildrop_lease = true;
     features.uidl_override = true;
@@ -398,6 +399,7 @@ impl MailStore for SqliteStore {
                 flags: target.flags,
                 internal_date: None,
                 replaces: None,
+                uid: None,
                 uidl: None,
             })
             .collect();

@@ -159,7 +159,7 @@ pub(crate) fn transfer(
         for message in messages {
             let old = uid(message.counted.uid)?;
             let target = into.as_mut().unwrap_or(&mut from);
-            let new = target.take_uid()?;
+            let new = target.take_uid(None)?;
             let keywords = target.keywords_came(tx, options, &message.keywords)?;
             target.came(Counted { uid: i64::from(new.value()), ..message.counted });
             let target = target.row;

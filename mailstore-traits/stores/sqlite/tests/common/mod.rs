@@ -141,7 +141,8 @@ pub(crate) fn check_consistency(path: &std::path::Path) {
     let mut keywords = conn
         .prepare(
             "SELECT k.uses, (SELECT count(*) FROM message m WHERE m.mailbox = k.mailbox AND \
-                  instr(' ' || lower(m.keywords) || ' ', ' ' || k.folded || ' ') > 0) FROM keyword k",
+                  instr(' ' || lower(m.keywords) || ' ', ' ' || k.folded || ' ') > 0) FROM keyword k \
+             JOIN mailbox b ON b.id = k.mailbox WHERE b.account IS NOT NULL",
         )
         .unwrap();
     let uses = keywords.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).unwrap();
