@@ -8,13 +8,13 @@ mod octet_string;
 pub(crate) mod read;
 mod sequence_set;
 mod tag;
-pub mod utf7;
 
 pub use date::Date;
 pub(crate) use date::{civil, month_name, month_of};
 pub use field_names::FieldNames;
 pub(crate) use field_names::push as push_field_name;
 pub use mailbox::{InvalidEncoding, Mailbox};
+pub use mailstore_traits::utf7;
 pub use octet_string::OctetString;
 pub use sequence_set::{MessageSet, Numbering, SeqBound, SequenceSet};
 pub use tag::Tag;
