@@ -320,9 +320,11 @@ impl Settling<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Renamed by another program meanwhile; or put there already, before a crash; or gone.
                 if let Some((place, info)) = self.open.resolve(source.0, split(&from).0)? {
-                    let from = [split(&from).0, &*info].concat();
-                    self.step(copy, (source.0, place), &from, target, &name)
-                        .map_err(|error| trouble("putting a message in its place", &error))?;
+                    let (source, from) = ((source.0, place), [split(&from).0, &*info].concat());
+                    if (source, &from) != (target, &name) {
+                        self.step(copy, source, &from, target, &name)
+                            .map_err(|error| trouble("putting a message in its place", &error))?;
+                    }
                 } else if self.open.resolve(target.0, &message.base)?.is_none() {
                     // The next look at the mailbox finds out that there is no such message any more.
                     tracing::warn!(message = message.id, "a message's file was removed by another program");
