@@ -141,6 +141,7 @@ mod dyn_store;
 mod envelope;
 mod error;
 mod features;
+mod finding;
 mod flag;
 mod id;
 mod mailbox;
@@ -168,6 +169,7 @@ pub use dyn_store::{DynAccount, DynBlob, DynStage, DynStore};
 pub use envelope::{BodyKind, Envelope, EnvelopeParameter, EnvelopeRecipient, Notify, Returned};
 pub use error::{ErrorKind, Result, StoreError};
 pub use features::StoreFeatures;
+pub use finding::Finding;
 pub use flag::{Flag, FlagChange, FlagOutcome, Flags, InvalidKeyword, Keyword, SystemFlag};
 pub use id::{EmailId, InvalidId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 pub use mailbox::{

@@ -61,6 +61,9 @@ pub(crate) enum Command {
     /// Copy all mail from one store into another, so that mail programs notice nothing
     #[command(after_long_help = MIGRATE_EXAMPLES)]
     Migrate(MigrateArgs),
+    /// Read all mail and say whether it is as it has to be
+    #[command(after_long_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
 }
 
 const ACCOUNT_EXAMPLES: &str = "\
@@ -242,6 +245,26 @@ pub(crate) struct MigrateArgs {
     /// The store to copy into; made if it does not exist
     #[arg(long, value_name = "STORE")]
     pub(crate) to: StoreChoice,
+    /// Accounts; all of them if none is named
+    #[arg(value_name = "ACCOUNT")]
+    pub(crate) names: Vec<String>,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  check                     everything, while the server runs
+  check ada@example.org     the store itself, and one account's mail
+  check --repair            and put right what can be
+
+Each message is read to its end and compared with what is noted of it; the store looks through its own
+books. With --repair a message that cannot be read is taken out of its mailbox, and mail programs are
+told that it has gone. Exit code 1 if something is wrong and was not mended.";
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Put right what can be
+    #[arg(long)]
+    pub(crate) repair: bool,
     /// Accounts; all of them if none is named
     #[arg(value_name = "ACCOUNT")]
     pub(crate) names: Vec<String>,

@@ -51,7 +51,7 @@ pub(crate) async fn import<S: MailStore>(store: &S, name: &AccountId, args: &Imp
     }
 }
 
-pub(super) fn count(messages: u64) -> String {
+pub(crate) fn count(messages: u64) -> String {
     if messages == 1 { String::from("1 message") } else { format!("{messages} messages") }
 }
 

@@ -172,6 +172,7 @@
 
 mod account;
 mod body;
+mod check;
 mod codec;
 mod error;
 mod files;

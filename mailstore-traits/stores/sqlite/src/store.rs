@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use mailstore_traits::{
-    AccountId, Actor, Body, ByteRange, ErrorKind, MailStore, Mode, Placed, Result, SizeHint, StoreFeatures, Target,
+    AccountId, Actor, Body, ByteRange, ErrorKind, Finding, MailStore, Mode, Placed, Result, SizeHint, StoreFeatures,
+    Target,
 };
 use rusqlite::Connection;
 
 use crate::OpenError;
 use crate::account::SqliteAccount;
 use crate::body::{Source, body};
+use crate::check;
 use crate::codec::random_key;
 use crate::error::{Outcome, from_sql};
 use crate::files::Files;
@@ -404,5 +406,9 @@ impl MailStore for SqliteStore {
             })
             .collect();
         self.0.place(arrivals, mode).await
+    }
+
+    async fn check(&self, mend: bool) -> Result<Vec<Finding>> {
+        self.0.write(move |tx| check::check(tx, mend)).await
     }
 }
