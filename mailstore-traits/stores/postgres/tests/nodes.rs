@@ -370,6 +370,28 @@ async fn octets_that_come_again_while_they_are_collected_are_there() {
     check_consistency(&url).await;
 }
 
+/// Chunks are written ahead with no wait for a disk. If the database crashes before the message is placed, the last of them
+/// may be lost, and the row must not name what is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn octets_that_the_database_lost_are_not_acknowledged() {
+    let url = server_or_skip!().database().await;
+    let store = open(&url).await;
+    let account = account(&store).await;
+    let inbox = inbox(&account).await;
+    let client = connect(&url).await;
+    for lost in ["DELETE FROM chunk WHERE n = (SELECT max(n) FROM chunk)", "DELETE FROM chunk", "DELETE FROM stage"] {
+        let message = blob(&store, &octets(1, 1_500_000)).await.unwrap();
+        assert!(client.execute(lost, &[]).await.unwrap() > 0);
+        let placed = account.commit(vec![Placement::new(message, inbox.clone())], Mode::AllOrNothing).await;
+        let error = placed.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{lost}: {error}");
+        client.batch_execute("DELETE FROM chunk; DELETE FROM stage").await.unwrap();
+    }
+    assert!(uids(&account, &inbox).await.is_empty());
+    deliver(&store, &octets(1, 1_500_000)).await.unwrap();
+    check_consistency(&url).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_copy_gets_new_uid_validities() {
     let url = server_or_skip!().database().await;
