@@ -11,7 +11,9 @@ use crate::config::{Place, default_domain};
 use crate::data::DataFolder;
 use crate::error::{Failure, Outcome};
 use crate::name::{Address, Domain};
+use crate::options::StoreChoice;
 use crate::out::{self, note, say};
+use crate::store;
 
 /// The accounts of a data folder, and the domains that names are taken at.
 #[derive(Debug)]
@@ -22,12 +24,21 @@ pub(crate) struct Office {
 
 impl Office {
     /// Opens the accounts; makes the folder too if asked, so that the first account can be made before the first start.
-    pub(crate) fn open(place: &Place, make: bool) -> Outcome<Self> {
+    pub(crate) async fn open(place: &Place, make: bool) -> Outcome<Self> {
         let folder = if make { DataFolder::open_or_make(&place.data)? } else { DataFolder::open(&place.data)? };
         let accounts = Accounts::open(folder.path())?;
         let served = accounts.served_domains()?;
         let domains = [place.domains.clone(), served, vec![default_domain()]];
-        Ok(Self { accounts, domains: domains.into_iter().find(|some| !some.is_empty()).unwrap_or_default() })
+        let domains = domains.into_iter().find(|some| !some.is_empty()).unwrap_or_default();
+        let accounts = match store::chosen(place, &accounts)? {
+            // The accounts that count are where the servers have them.
+            StoreChoice::Postgres(url) => {
+                let store = store::postgres(&url, place.max_message_size.0).await?;
+                accounts.shared_by(store::shared_accounts(&store, &domains)?)
+            }
+            StoreChoice::Sqlite(_) | StoreChoice::Maildir(_) | StoreChoice::Memory => accounts,
+        };
+        Ok(Self { accounts, domains })
     }
 
     /// Reads an address as it was typed.
@@ -52,12 +63,8 @@ impl Office {
     }
 }
 
-/// `account ...`. The mail of an account that is removed is the store's to remove, which `delete_mail_of` does.
-pub(crate) fn account(
-    office: &Office,
-    command: &AccountCommand,
-    delete_mail_of: impl FnOnce(&Address) -> Outcome,
-) -> Outcome {
+/// `account ...`. Gives the account whose mail is to be removed, too: the store's to do, and then [`mail_is_gone`].
+pub(crate) fn account(office: &Office, command: &AccountCommand) -> Outcome<Option<Address>> {
     let accounts = &office.accounts;
     match command {
         AccountCommand::Add { name, password } => {
@@ -94,16 +101,20 @@ pub(crate) fn account(
                 removed => removed?,
             }
             if *delete_mail {
-                delete_mail_of(&name)?;
-                accounts.mail_is_gone(&name)?;
-                say!("removed {name} and its mail");
-            } else {
-                say!("removed {name}");
-                note!("note: its mail is kept, and an account of the same name will have it; --delete-mail removes it");
+                return Ok(Some(name));
             }
+            say!("removed {name}");
+            note!("note: its mail is kept, and an account of the same name will have it; --delete-mail removes it");
         }
         AccountCommand::AppPassword(command) => app_password(office, command)?,
     }
+    Ok(None)
+}
+
+/// The mail of an account that was removed is removed.
+pub(crate) fn mail_is_gone(office: &Office, name: &Address) -> Outcome {
+    office.accounts.mail_is_gone(name)?;
+    say!("removed {name} and its mail");
     Ok(())
 }
 

@@ -30,7 +30,7 @@ use clap::Parser;
 use mailstore_traits::AccountId;
 
 use crate::admin::Office;
-use crate::cli::{AccountCommand, Cli, Command, MigrateArgs};
+use crate::cli::{AccountCommand, Cli, Command};
 use crate::config::Place;
 use crate::error::{Failure, Outcome};
 use crate::store::Opening;
@@ -61,49 +61,41 @@ fn run(cli: Cli) -> Outcome {
     let place = Place::new(&options);
     match &cli.command {
         None => serve::serve(&options),
-        Some(Command::Account(command)) => {
-            let makes = matches!(command, AccountCommand::Add { .. });
-            let office = Office::open(&place, makes)?;
-            admin::account(&office, command, |name| {
-                let (store, name) = (store::open_beside(&place, &office.accounts)?, AccountId::new(name.as_str()));
-                runtime()?.block_on(store::delete_mail(&store, &name))
-            })
-        }
-        Some(Command::Alias(command)) => admin::alias(&Office::open(&place, false)?, command),
-        Some(Command::Import(args)) => {
-            let office = Office::open(&place, false)?;
-            let account = account_of(&office, &args.name)?;
-            let store = store::open_beside(&place, &office.accounts)?;
-            runtime()?.block_on(transfer::import(&store, &account, args))
-        }
-        Some(Command::Export(args)) => {
-            let office = Office::open(&place, false)?;
-            let account = account_of(&office, &args.name)?;
-            let store = store::open_beside(&place, &office.accounts)?;
-            runtime()?.block_on(transfer::export(&store, &account, args))
-        }
-        Some(Command::Migrate(args)) => migrate(&place, args),
-        Some(Command::Check(args)) => {
-            let office = Office::open(&place, false)?;
-            let names = accounts_of(&office, &args.names)?;
-            let store = store::open_beside(&place, &office.accounts)?;
-            runtime()?.block_on(check::check(&store, &names, args.repair))
-        }
+        Some(command) => runtime()?.block_on(carry_out(command, &place)),
     }
 }
 
-fn migrate(place: &Place, args: &MigrateArgs) -> Outcome {
-    let office = Office::open(place, false)?;
-    let from = match &args.from {
-        Some(from) => from.clone(),
-        None => store::chosen(place, &office.accounts)?,
-    };
-    if from == args.to {
-        return Err(Failure::usage("--from and --to name the same store"));
+async fn carry_out(command: &Command, place: &Place) -> Outcome {
+    let makes = matches!(command, Command::Account(AccountCommand::Add { .. }));
+    let office = Office::open(place, makes).await?;
+    let choice = store::chosen(place, &office.accounts)?;
+    let store = || store::open(&choice, Opening::Beside);
+    match command {
+        Command::Account(command) => {
+            let gone = admin::account(&office, command)?;
+            if let Some(gone) = gone {
+                store::delete_mail(&store().await?, &AccountId::new(gone.as_str())).await?;
+                admin::mail_is_gone(&office, &gone)?;
+            }
+            Ok(())
+        }
+        Command::Alias(command) => admin::alias(&office, command),
+        Command::Import(args) => transfer::import(&store().await?, &account_of(&office, &args.name)?, args).await,
+        Command::Export(args) => transfer::export(&store().await?, &account_of(&office, &args.name)?, args).await,
+        Command::Migrate(args) => {
+            let from = args.from.as_ref().unwrap_or(&choice);
+            if *from == args.to {
+                return Err(Failure::usage("--from and --to name the same store"));
+            }
+            let names = accounts_of(&office, &args.names)?;
+            let from = store::open(from, Opening::Beside).await?;
+            transfer::migrate(&from, &store::open(&args.to, Opening::Alone).await?, &names).await
+        }
+        Command::Check(args) => {
+            let names = accounts_of(&office, &args.names)?;
+            check::check(&store().await?, &names, args.repair).await
+        }
     }
-    let names = accounts_of(&office, &args.names)?;
-    let (from, to) = (store::open(&from, Opening::Beside)?, store::open(&args.to, Opening::Alone)?);
-    runtime()?.block_on(transfer::migrate(&from, &to, &names))
 }
 
 /// These accounts, or all if none is named.

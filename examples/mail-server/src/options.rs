@@ -23,9 +23,18 @@ pub(crate) struct Options {
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
 
-    /// Where mail is kept: sqlite:PATH, or memory: for tests, gone when it ends [default: mail.sqlite in the data folder;
-    /// for commands, what the server was last started with]
-    #[arg(long, value_name = "STORE", global = true, help_heading = "Where things are")]
+    /// Where mail is kept: sqlite:PATH; maildir:PATH, a folder with a Maildir for each account, shared with Dovecot, mutt
+    /// and mbsync; postgres://USER:PASSWORD@HOST/DATABASE, which any number of servers share, accounts and all; or memory:
+    /// for tests, gone when it ends [default: mail.sqlite in the data folder; for commands, what the server was last
+    /// started with]
+    #[arg(
+        long,
+        value_name = "STORE",
+        global = true,
+        env = "PILLARBOX_STORE",
+        hide_env_values = true,
+        help_heading = "Where things are"
+    )]
     pub(crate) store: Option<StoreChoice>,
 
     /// A domain to take mail for; may be repeated [default: localhost]
@@ -205,7 +214,40 @@ impl FromStr for Listen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoreChoice {
     Sqlite(PathBuf),
+    Maildir(PathBuf),
+    Postgres(DatabaseUrl),
     Memory,
+}
+
+/// `postgres://...`, which may have a password in it: it is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// All of it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgres://...")
+    }
+}
+
+impl StoreChoice {
+    /// As it is written, for where it is read again, in whatever folder. This writes a password.
+    pub(crate) fn to_text(&self) -> String {
+        // Commands are run in other folders than the server.
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        match self {
+            Self::Sqlite(path) => format!("sqlite:{}", absolute(path).display()),
+            Self::Maildir(path) => format!("maildir:{}", absolute(path).display()),
+            Self::Postgres(url) => url.expose().to_owned(),
+            Self::Memory => String::from("memory:"),
+        }
+    }
 }
 
 impl FromStr for StoreChoice {
@@ -214,8 +256,14 @@ impl FromStr for StoreChoice {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
+            Some(("maildir", path)) if !path.is_empty() => Ok(Self::Maildir(PathBuf::from(path))),
+            Some(("postgres" | "postgresql", rest)) if rest.len() > 2 && rest.starts_with("//") => {
+                Ok(Self::Postgres(DatabaseUrl(text.to_owned())))
+            }
             Some(("memory", "")) => Ok(Self::Memory),
-            _ => Err(format!("`{text}` is no store; write sqlite:PATH or memory:")),
+            // What was meant for a database may have a password in it.
+            Some(("postgres" | "postgresql", _)) => Err(String::from("write postgres://USER@HOST/DATABASE")),
+            _ => Err(format!("`{text}` is no store; write sqlite:PATH, maildir:PATH, postgres://... or memory:")),
         }
     }
 }
@@ -330,9 +378,14 @@ mod tests {
     fn a_store_is_named_by_its_kind() {
         assert_eq!("memory:".parse(), Ok(StoreChoice::Memory));
         assert_eq!("sqlite:/a:b".parse(), Ok(StoreChoice::Sqlite(PathBuf::from("/a:b"))));
-        for bad in ["", "sqlite", "sqlite:", "memory", "memory:x", "postgres://x", "/var/mail.sqlite"] {
+        assert_eq!("maildir:/srv".parse(), Ok(StoreChoice::Maildir(PathBuf::from("/srv"))));
+        let shared: StoreChoice = "postgres://ada:secret@db/mail".parse().unwrap();
+        assert!(!format!("{shared:?}").contains("secret"));
+        assert_eq!(shared.to_text().parse(), Ok(shared));
+        for bad in ["", "sqlite", "sqlite:", "maildir:", "memory", "memory:x", "postgres:x", "/var/mail.sqlite"] {
             assert!(bad.parse::<StoreChoice>().is_err(), "{bad}");
         }
+        assert!(!"postgres:ada:secret@db".parse::<StoreChoice>().unwrap_err().contains("secret"));
     }
 
     #[test]

@@ -18,11 +18,14 @@ use crate::options::{Options, StoreChoice};
 use crate::out::say;
 use crate::retention::{self, Policy};
 use crate::servers::Servers;
-use crate::{descriptors, observe, setup, tls};
+use crate::{descriptors, observe, setup, store, tls};
 
 /// Serves until a signal; returns when everything is in and closed.
 pub(crate) fn serve(options: &Options) -> Outcome {
     let settings = Settings::new(options)?;
+    if matches!(settings.place.store, StoreChoice::Postgres(_)) {
+        refuse_for_several(&settings)?;
+    }
     log_to_stderr(settings.place.log.as_deref().unwrap_or("info"))?;
     let folder = DataFolder::open_or_make(&settings.place.data)?;
     let _lock = folder.lock()?;
@@ -39,18 +42,28 @@ pub(crate) fn serve(options: &Options) -> Outcome {
     if let Some(news) = &certificate.news {
         tracing::info!(file = %certificate.file.display(), "{news}");
     }
-    for account in [&settings.postmaster, &settings.catch_all].into_iter().flatten() {
-        if accounts.require(account).is_err() {
-            tracing::warn!(
-                "there is no account {account} yet, which mail is to go to; `account add {account}` makes it"
-            );
-        }
-    }
     if settings.allow_insecure_login {
         tracing::warn!("passwords are taken without TLS, where everybody on the way can read them");
     }
     descriptors::provide(settings.listeners.len().saturating_mul(settings.max_connections));
     crate::runtime()?.block_on(async {
+        // Trace fields come on top of what a sender may send.
+        let most = settings.place.max_message_size.0.saturating_add(1 << 20).max(1 << 30);
+        let database = match &settings.place.store {
+            StoreChoice::Postgres(url) => Some(store::postgres(url, most).await?),
+            StoreChoice::Sqlite(_) | StoreChoice::Maildir(_) | StoreChoice::Memory => None,
+        };
+        let accounts = match &database {
+            Some(database) => accounts.shared_by(store::shared_accounts(database, &settings.domains)?),
+            None => accounts,
+        };
+        for account in [&settings.postmaster, &settings.catch_all].into_iter().flatten() {
+            if accounts.require(account).is_err() {
+                tracing::warn!(
+                    "there is no account {account} yet, which mail is to go to; `account add {account}` makes it"
+                );
+            }
+        }
         let (bound, listeners) = bind_all(&settings.listeners).await?;
         let (handle, shutdown) = Shutdown::channel();
         let metrics = match settings.metrics {
@@ -68,21 +81,43 @@ pub(crate) fn serve(options: &Options) -> Outcome {
             setup::print(&settings, &bound, metrics.as_deref(), &certificate, &accounts, first.as_ref())
         };
         let sweeping = (accounts.clone(), settings.retention);
+        if let Some(database) = database {
+            let served = run(database.clone(), &servers, listeners, sweeping, ready, handle, shutdown).await;
+            database.close().await;
+            return served;
+        }
         match &settings.place.store {
+            StoreChoice::Maildir(path) => {
+                let store = store::maildir(path, most)?;
+                let served = run(store.clone(), &servers, listeners, sweeping, ready, handle, shutdown).await;
+                store.close().await;
+                served
+            }
             StoreChoice::Sqlite(path) => {
-                // Trace fields come on top of what a sender may send.
-                let most = settings.place.max_message_size.0.saturating_add(1 << 20).max(1 << 30);
                 let options = store_sqlite::Options::default().max_message(most);
                 let store = options.open(path).map_err(|error| Failure::failed(error.to_string()))?;
                 let served = run(store.clone(), &servers, listeners, sweeping, ready, handle, shutdown).await;
                 store.close().await;
                 served
             }
-            StoreChoice::Memory => {
+            StoreChoice::Memory | StoreChoice::Postgres(_) => {
                 run(MemoryStore::new(), &servers, listeners, sweeping, ready, handle, shutdown).await
             }
         }
     })
+}
+
+/// What one server alone can keep. It is said, and not passed over: mail would go elsewhere, or stay.
+fn refuse_for_several(settings: &Settings) -> Outcome {
+    if settings.postmaster.is_some() {
+        return Err(Failure::usage(
+            "--postmaster does not go with postgres:// yet; `alias add postmaster@DOMAIN ACCOUNT` does the same for all servers",
+        ));
+    }
+    if settings.retention != Policy::default() {
+        return Err(Failure::usage("--expire-fetched and --expire-all do not go with postgres:// yet; leave them out"));
+    }
+    Ok(())
 }
 
 async fn run<S: MailStore>(

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use mail_wire::UserName;
 use mail_wire::io::{Shutdown, TlsConfig};
 use mail_wire::sasl::SaslConfig;
-use mailstore_traits::{MailStore, SpecialUse};
+use mailstore_traits::{DynAuthenticator, DynDirectory, MailStore, SpecialUse};
 use tokio::net::TcpListener;
 
 use crate::accounts::{Accounts, Addresses, Logins, Rules, SALT_LEN, SCRAM_ITERATIONS};
@@ -24,8 +24,8 @@ pub(crate) struct Servers {
     /// Where a name without a domain belongs.
     domain: Domain,
     accounts: Accounts,
-    logins: Logins,
-    addresses: Addresses,
+    logins: DynAuthenticator,
+    addresses: DynDirectory,
     tls: TlsConfig,
     allow_insecure_login: bool,
     own_senders: bool,
@@ -48,10 +48,17 @@ impl Servers {
             let name = &settings.hostname;
             Failure::usage(format!("a server cannot greet as `{name}`; give --hostname the name that it has in DNS"))
         })?;
+        let (logins, addresses) = match accounts.shared() {
+            Some(shared) => (shared.authenticator(), shared.directory(&rules)),
+            None => (
+                DynAuthenticator::new(Logins::new(accounts.clone(), domain.clone())),
+                DynDirectory::new(Addresses::new(accounts.clone(), rules)),
+            ),
+        };
         Ok(Self {
             host_name,
-            logins: Logins::new(accounts.clone(), domain.clone()),
-            addresses: Addresses::new(accounts.clone(), rules),
+            logins,
+            addresses,
             domain,
             accounts,
             tls: certificate.config.clone(),
@@ -88,7 +95,11 @@ impl Servers {
         })
     }
 
-    fn smtp<S: MailStore>(&self, role: Role, store: S) -> Outcome<smtp_proto::Server<S, Logins, Addresses>> {
+    fn smtp<S: MailStore>(
+        &self,
+        role: Role,
+        store: S,
+    ) -> Outcome<smtp_proto::Server<S, DynAuthenticator, DynDirectory>> {
         let builder = smtp_proto::Server::builder(self.host_name.clone());
         let builder = match role {
             Role::Lmtp => builder.lmtp(),
@@ -111,7 +122,7 @@ impl Servers {
             .build_with(store, self.logins.clone(), self.addresses.clone()))
     }
 
-    fn imap<S: MailStore>(&self, role: Role, store: S) -> Outcome<imap_proto::Server<S, Logins>> {
+    fn imap<S: MailStore>(&self, role: Role, store: S) -> Outcome<imap_proto::Server<S, DynAuthenticator>> {
         let mut limits = imap_proto::limits::Limits::default();
         limits.append = self.max_message_size;
         // What is refused unasked is read up to twice that, and then the connection closes (attack row M6).
@@ -128,7 +139,7 @@ impl Servers {
             .build_with(store, self.logins.clone()))
     }
 
-    fn pop3<S: MailStore>(&self, role: Role, store: S) -> Outcome<pop3_proto::Server<S, Logins>> {
+    fn pop3<S: MailStore>(&self, role: Role, store: S) -> Outcome<pop3_proto::Server<S, DynAuthenticator>> {
         let builder = pop3_proto::Server::builder(&self.host_name.to_string()).expire(self.retention.expiry());
         let builder = match self.retention.fetched {
             Some(_) => builder.on_retrieved(retention::noting(self.accounts.clone())),
@@ -147,6 +158,9 @@ impl Servers {
     /// What tells nobody who has an account: salts for strangers made with a key that is kept, for names folded as
     /// those of accounts are (attack row A1).
     fn sasl(&self) -> Outcome<SaslConfig> {
+        if let Some(shared) = self.accounts.shared() {
+            return Ok(shared.sasl()?);
+        }
         let domain = self.domain.clone();
         let fold = move |name: &UserName| {
             Address::parse(name.as_str(), &domain)

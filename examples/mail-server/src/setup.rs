@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use mail_wire::Secret;
 
-use crate::accounts::{Accounts, generate};
+use crate::accounts::{Accounts, AccountsError, generate};
 use crate::config::{Role, Settings};
 use crate::error::{Failure, Outcome};
 use crate::name::Address;
@@ -19,7 +19,11 @@ pub(crate) fn first_account(accounts: &Accounts, settings: &Settings) -> Outcome
     let Some(domain) = settings.domains.first() else { return Ok(None) };
     let name = Address::new("me", domain).map_err(Failure::failed)?;
     let password = generate();
-    accounts.add(&name, &password)?;
+    match accounts.add(&name, &password) {
+        // Another server on the same database was started at the same moment.
+        Err(AccountsError::AccountExists(_)) => return Ok(None),
+        added => added?,
+    };
     accounts.first_made(&name)?;
     Ok(Some((name, password)))
 }

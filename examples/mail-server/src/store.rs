@@ -1,12 +1,18 @@
 //! The mail store, as the commands use it: opened beside a server that may be running.
 
+use std::path::Path;
+
 use futures::TryStreamExt;
 use mailstore_traits::{Account, AccountId, Actor, DynStore, ListHint, MailStore, StoreError, UidSet};
+use store_maildir::MaildirStore;
+use store_postgres::PostgresStore;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Shared};
 use crate::config::Place;
+use crate::data::DataFolder;
 use crate::error::{Failure, Outcome};
-use crate::options::StoreChoice;
+use crate::name::Domain;
+use crate::options::{DatabaseUrl, StoreChoice};
 
 /// The store that a command is about: the one that was named, or the server's own.
 pub(crate) fn chosen(place: &Place, accounts: &Accounts) -> Outcome<StoreChoice> {
@@ -24,23 +30,41 @@ pub(crate) enum Opening {
 }
 
 /// Opens a store for a command. What a server keeps in memory is out of a command's reach.
-pub(crate) fn open(choice: &StoreChoice, opening: Opening) -> Outcome<DynStore> {
+pub(crate) async fn open(choice: &StoreChoice, opening: Opening) -> Outcome<DynStore> {
+    // What a server has taken, with whatever limit, a command takes too.
+    let any = u64::MAX;
     match choice {
         StoreChoice::Sqlite(path) => {
-            // What a server has taken, with whatever limit, a command takes too.
-            let options = store_sqlite::Options::default().max_message(u64::MAX);
+            let options = store_sqlite::Options::default().max_message(any);
             let options = if opening == Opening::Beside { options.shared() } else { options };
             options.open(path).map(DynStore::new).map_err(|error| Failure::failed(error.to_string()))
         }
+        StoreChoice::Maildir(path) => maildir(path, any).map(DynStore::new),
+        StoreChoice::Postgres(url) => postgres(url, any).await.map(DynStore::new),
         StoreChoice::Memory => Err(Failure::usage(
             "there is no mail to reach in memory:, which each server has for itself; name another --store",
         )),
     }
 }
 
-/// Opens the store that a command is about.
-pub(crate) fn open_beside(place: &Place, accounts: &Accounts) -> Outcome<DynStore> {
-    open(&chosen(place, accounts)?, Opening::Beside)
+/// Opens a folder of Maildirs, and makes it if it is not there.
+pub(crate) fn maildir(path: &Path, max_message: u64) -> Outcome<MaildirStore> {
+    let folder = DataFolder::open_or_make(path)?;
+    let options = store_maildir::Options::default().max_message(max_message);
+    MaildirStore::open_with(folder.path(), options).map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// Connects to a database.
+pub(crate) async fn postgres(url: &DatabaseUrl, max_message: u64) -> Outcome<PostgresStore> {
+    let options = store_postgres::Options::default().max_message(max_message);
+    PostgresStore::connect(url.expose(), options).await.map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// The accounts that are in a database beside the mail.
+pub(crate) fn shared_accounts(store: &PostgresStore, domains: &[Domain]) -> Outcome<Shared> {
+    let logins = store.logins(domains.iter().map(Domain::as_str));
+    let logins = logins.map_err(|error| Failure::failed(format!("the accounts cannot be reached: {error}")))?;
+    Ok(Shared::new(logins, tokio::runtime::Handle::current()))
 }
 
 /// Removes all mailboxes of an account with their messages, and the subscriptions.
@@ -91,7 +115,8 @@ mod tests {
         let other = StoreChoice::Sqlite(folder.path().join("other.db"));
         assert_eq!(chosen(&place(Some(other.clone())), &accounts).unwrap(), other);
         accounts.set_served_store(Some(&StoreChoice::Memory)).unwrap();
-        assert!(open_beside(&place(None), &accounts).err().unwrap().to_string().contains("memory:"));
+        let reached = futures::executor::block_on(open(&chosen(&place(None), &accounts).unwrap(), Opening::Beside));
+        assert!(reached.err().unwrap().to_string().contains("memory:"));
         accounts.set_served_store(None).unwrap();
         assert_eq!(chosen(&place(None), &accounts).unwrap(), StoreChoice::Sqlite(data.join("mail.sqlite")));
     }

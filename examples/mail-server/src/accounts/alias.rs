@@ -6,6 +6,9 @@ use crate::name::Address;
 impl Accounts {
     /// Lets mail for an address go to these, too.
     pub(crate) fn add_alias(&self, address: &Address, targets: &[Address]) -> Result<()> {
+        if let Some(shared) = &self.shared {
+            return shared.add_alias(address, targets);
+        }
         self.change(|db| {
             if account_exists(db, address.as_str())? {
                 return Ok(Err(AccountsError::IsAccount(address.clone())));
@@ -26,6 +29,9 @@ impl Accounts {
 
     /// Every alias with its targets, by address.
     pub(crate) fn aliases(&self) -> Result<Vec<(String, String)>> {
+        if let Some(shared) = &self.shared {
+            return shared.aliases();
+        }
         self.read(|db| {
             db.prepare("SELECT address, target FROM alias ORDER BY address, target")?
                 .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -35,6 +41,9 @@ impl Accounts {
 
     /// Takes targets of an alias away, or all of it if none is named.
     pub(crate) fn remove_alias(&self, address: &Address, targets: &[Address]) -> Result<()> {
+        if let Some(shared) = &self.shared {
+            return shared.remove_alias(address, targets);
+        }
         self.change(|db| {
             if !alias_exists(db, address.as_str())? {
                 return Ok(Err(AccountsError::NoAlias(address.clone())));

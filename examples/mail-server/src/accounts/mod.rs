@@ -10,12 +10,13 @@ mod fetched;
 mod password;
 mod schema;
 mod settings;
+mod shared;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mail_wire::Secret;
-use mailstore_traits::Timestamp;
+use mailstore_traits::{StoreError, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 pub(crate) use authenticator::Logins;
@@ -24,6 +25,7 @@ pub(crate) use fetched::Fetched;
 pub(crate) use password::{BadPassword, SALT_LEN, SCRAM_ITERATIONS, generate};
 use password::{Kept, Recipe};
 pub(crate) use schema::OpenError;
+pub(crate) use shared::Shared;
 
 use crate::error::Failure;
 use crate::name::Address;
@@ -58,6 +60,8 @@ pub(crate) enum AccountsError {
     Password(#[from] BadPassword),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error("the accounts in the database cannot be reached: {0}")]
+    Database(#[from] StoreError),
 }
 
 impl From<AccountsError> for Failure {
@@ -89,6 +93,8 @@ pub(crate) struct AppPassword {
 pub(crate) struct Accounts {
     connection: Arc<Mutex<Connection>>,
     path: PathBuf,
+    /// Where accounts and aliases are, if several servers share them; the file has the rest.
+    shared: Option<Shared>,
 }
 
 impl Accounts {
@@ -96,11 +102,26 @@ impl Accounts {
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         let connection = schema::open(&path)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), path })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), path, shared: None })
+    }
+
+    /// The same, but for accounts and aliases, which are where several servers have them.
+    #[must_use]
+    pub(crate) fn shared_by(mut self, shared: Shared) -> Self {
+        self.shared = Some(shared);
+        self
+    }
+
+    /// Where several servers have them, if they do.
+    pub(crate) fn shared(&self) -> Option<&Shared> {
+        self.shared.as_ref()
     }
 
     /// Makes an account. Says whether one of that name was removed before and its mail kept, which this one now has.
     pub(crate) fn add(&self, name: &Address, password: &Secret<String>) -> Result<bool> {
+        if let Some(shared) = &self.shared {
+            return shared.add(name, password).map(|()| false);
+        }
         let recipe = Recipe::new();
         let kept = recipe.keep(password)?;
         self.change(|db| {
@@ -128,6 +149,9 @@ impl Accounts {
 
     /// Gives an account a new password of its own.
     pub(crate) fn set_password(&self, name: &Address, password: &Secret<String>) -> Result<()> {
+        if let Some(shared) = &self.shared {
+            return shared.set_password(name, password);
+        }
         let recipe = self.recipe(name)?;
         let kept = recipe.keep(password)?;
         self.change(|db| {
@@ -141,6 +165,9 @@ impl Accounts {
 
     /// Removes an account and its passwords, and remembers that its mail is still there.
     pub(crate) fn remove(&self, name: &Address) -> Result<()> {
+        if let Some(shared) = &self.shared {
+            return shared.remove(name);
+        }
         self.change(|db| {
             if db.execute("DELETE FROM account WHERE name = ?1", [name.as_str()])? == 0 {
                 return Ok(Err(AccountsError::NoAccount(name.clone())));
@@ -161,6 +188,9 @@ impl Accounts {
 
     /// Fails unless there is such an account.
     pub(crate) fn require(&self, name: &Address) -> Result<()> {
+        if let Some(shared) = &self.shared {
+            return shared.require(name);
+        }
         if self.read(|db| account_exists(db, name.as_str()))? {
             Ok(())
         } else {
@@ -170,11 +200,17 @@ impl Accounts {
 
     /// Fails if there is an account or an alias of that name.
     pub(crate) fn require_free(&self, name: &Address) -> Result<()> {
+        if let Some(shared) = &self.shared {
+            return shared.require_free(name);
+        }
         self.read(|db| free(db, name))?
     }
 
     /// All accounts, the oldest first.
     pub(crate) fn list(&self) -> Result<Vec<Listed>> {
+        if let Some(shared) = &self.shared {
+            return shared.list();
+        }
         self.read(|db| {
             let count = "(SELECT count(*) FROM password WHERE account = account.name AND label <> '')";
             db.prepare(&format!("SELECT name, created, {count} FROM account ORDER BY position"))?
@@ -187,6 +223,9 @@ impl Accounts {
 
     /// Makes up an app password, keeps it, and gives it out this once.
     pub(crate) fn add_app_password(&self, name: &Address, label: &str) -> Result<Secret<String>> {
+        if let Some(shared) = &self.shared {
+            return shared.add_app_password(name, label);
+        }
         if !(1..=100).contains(&label.chars().count()) || label.chars().any(char::is_control) {
             return Err(AccountsError::BadLabel);
         }
@@ -204,6 +243,9 @@ impl Accounts {
 
     /// An account's app passwords, by label.
     pub(crate) fn app_passwords(&self, name: &Address) -> Result<Vec<AppPassword>> {
+        if let Some(shared) = &self.shared {
+            return shared.app_passwords(name);
+        }
         self.require(name)?;
         self.read(|db| {
             let query =
@@ -219,6 +261,9 @@ impl Accounts {
 
     /// Takes an app password back.
     pub(crate) fn remove_app_password(&self, name: &Address, label: &str) -> Result<()> {
+        if let Some(shared) = &self.shared {
+            return shared.remove_app_password(name, label);
+        }
         self.require(name)?;
         let query = "DELETE FROM password WHERE account = ?1 AND label = ?2 AND label <> ''";
         let gone = self.change(|db| db.execute(query, [name.as_str(), label]).map(Ok))?;

@@ -32,15 +32,7 @@ impl Accounts {
 
     /// Remembers the store that the server is started with; `None` for the default.
     pub(crate) fn set_served_store(&self, store: Option<&StoreChoice>) -> Result<()> {
-        let text = match store {
-            // Commands are run in other folders than the server.
-            Some(StoreChoice::Sqlite(path)) => {
-                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-                format!("sqlite:{}", path.display())
-            }
-            Some(StoreChoice::Memory) => String::from("memory:"),
-            None => String::new(),
-        };
+        let text = store.map(StoreChoice::to_text).unwrap_or_default();
         if self.setting("store")?.unwrap_or_default() == text.as_bytes() {
             return Ok(());
         }

@@ -34,7 +34,7 @@ pub(crate) const FREE_PORTS: [&str; 16] = [
 /// The program, with nothing of this process's environment that it would heed.
 pub(crate) fn program(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pillarbox-mail-server"));
-    command.env_remove("PILLARBOX_DATA").env("NO_COLOR", "1").stdin(Stdio::null());
+    command.env_remove("PILLARBOX_DATA").env_remove("PILLARBOX_STORE").env("NO_COLOR", "1").stdin(Stdio::null());
     command.arg("--data").arg(data);
     command
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use mail_wire::sasl::SaslConfig;
 use mail_wire::sasl::scram::derive;
 use mailstore_traits::backend::columns::random_key;
 use mailstore_traits::{
@@ -299,6 +300,28 @@ impl Logins {
     }
 
     /// A login's recipe, and its passwords by label.
+    /// How SASL is to be spoken, so that strangers look as those do who may log in (attack row A1): names are folded as
+    /// here, and salts for strangers made with a key that all processes of the service share.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] while the database cannot be reached.
+    pub async fn sasl(&self) -> Result<SaslConfig> {
+        let fresh = [random_key()?, random_key()?].concat();
+        let key: Vec<u8> = work!(self, Write, |tx| async {
+            let sql = "INSERT INTO setting (name, value) VALUES ('decoy key', $1) ON CONFLICT DO NOTHING";
+            tx.execute(sql, &[&fresh]).await?;
+            Ok(tx.query_one("SELECT value FROM setting WHERE name = 'decoy key'", &[]).await?.get(0))
+        })
+        .await?;
+        let key: [u8; 32] = key.try_into().map_err(|_| corrupt("a key that is none"))?;
+        let this = self.clone();
+        let fold = move |user: &UserName| this.name(user.as_str()).unwrap_or_else(|| user.as_str().to_lowercase());
+        Ok(SaslConfig::new(Secret::new(key))
+            .with_scram_iterations(ITERATIONS)
+            .with_scram_salt_length(self.decoy.salt.len())
+            .with_name_folding(fold))
+    }
+
     async fn record(&self, name: &str) -> Result<Option<(Recipe, Vec<(String, ScramKeyPair)>)>> {
         let name = name.to_owned();
         work!(self, Read, |tx| async {

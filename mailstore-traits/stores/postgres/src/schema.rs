@@ -165,6 +165,11 @@ CREATE TABLE alias (
     target text COLLATE "C" NOT NULL,
     PRIMARY KEY (address, target)
 );
+-- What all processes share: the key of made-up salts.
+CREATE TABLE setting (
+    name text COLLATE "C" PRIMARY KEY,
+    value bytea NOT NULL
+);
 "#;
 
 /// Brings a database to the newest form, each step and its version number in one transaction: a crash in the middle leaves
