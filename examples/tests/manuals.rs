@@ -17,6 +17,7 @@ const CRATES: &[&str] = &[
     "mailstore-traits",
     "mailstore-traits/wire",
     "mailstore-traits/message",
+    "mailstore-traits/stores/postgres",
     "mailstore-traits/stores/sqlite",
 ];
 
@@ -121,6 +122,17 @@ fn limits(folder: &str) -> Vec<(String, u64)> {
             driver
         }
         "mailstore-traits/message" => fields("", &mail_message::Limits::default()),
+        "mailstore-traits/stores/postgres" => {
+            // What is not set has no number.
+            let shown = format!("{:?}", store_postgres::Options::default());
+            fields("", &format_args!("{}", shown.replace("roots: None, ", "").replace(", objects: None", "")))
+                .into_iter()
+                .map(|(field, value)| match field.as_str() {
+                    "mailboxes" | "keywords" => (format!("max_{field}"), value),
+                    _ => (field, value),
+                })
+                .collect()
+        }
         "mailstore-traits/stores/sqlite" => fields("", &store_sqlite::Options::default())
             .into_iter()
             .map(|(field, value)| match field.as_str() {

@@ -1,4 +1,4 @@
-//! Modified UTF-7: how IMAP4rev1 writes names of mailboxes (RFC 3501 §5.1.3).
+//! Modified UTF-7: how IMAP4rev1 writes names of mailboxes (RFC 3501 §5.1.3), and stores that keep them as folders.
 //!
 //! A name has one encoding and no other (attack row P2): what would be encoded anew in another way is refused, so that two
 //! spellings never mean one mailbox and a check on the one cannot be passed with the other.
