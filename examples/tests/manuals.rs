@@ -233,6 +233,15 @@ fn every_crate_has_a_readme_and_every_link_to_a_file_leads_to_one() {
 }
 
 #[test]
+fn no_document_holds_two_versions_of_itself() {
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let marker = text.lines().find(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> "));
+        assert_eq!(marker, None, "{}: a merge was not finished", document.display());
+    }
+}
+
+#[test]
 fn fuzz_targets_and_examples_that_a_document_names_are_there() {
     // A file in a folder `examples`, or in that of the benchmarks, named as the example is; or a folder there with `main.rs`.
     let mut examples = Vec::new();

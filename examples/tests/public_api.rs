@@ -16,10 +16,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Folders and names of the published libraries. `.ci/publish-check` sees to it that none is forgotten.
-const LIBRARIES: [(&str, &str); 7] = [
+const LIBRARIES: [(&str, &str); 8] = [
     ("imap-proto", "imap_proto"),
     ("mailstore-traits", "mailstore_traits"),
     ("mailstore-traits/message", "mail_message"),
+    ("mailstore-traits/stores/postgres", "store_postgres"),
     ("mailstore-traits/stores/sqlite", "store_sqlite"),
     ("mailstore-traits/wire", "mail_wire"),
     ("pop3-proto", "pop3_proto"),

@@ -93,6 +93,10 @@ impl FrameReader {
             }
         };
         let head = LiteralHead::at_end_of(&line);
+        if head.is_none() && self.so_far.is_empty() {
+            // Nearly always a line is the whole of it.
+            return Some(Ok(Piece::Command(line)));
+        }
         if self.so_far.is_empty() {
             self.so_far = line;
         } else {

@@ -14,11 +14,11 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 
 use crate::{
-    Account, AccountId, AclEntry, Actor, Annotation, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, FlagChange,
-    FlagOutcome, ListHint, MailStore, MailboxId, MailboxInfo, MailboxName, MailboxPast, MailboxStatus, MaildropLease,
-    MessageDigest, MessageMeta, MetaFields, MetaFilter, ModSeq, Mode, Namespace, Placed, Placement, QuotaResource,
-    QuotaRoot, Result, Rights, SearchAnswer, SearchKey, SizeHint, Snapshot, SpecialUse, Stage, StoreFeatures, Target,
-    Transferred, Uid, UidSet,
+    Account, AccountId, AclEntry, Actor, Annotation, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, Finding,
+    FlagChange, FlagOutcome, ListHint, MailStore, MailboxId, MailboxInfo, MailboxName, MailboxPast, MailboxStatus,
+    MaildropLease, MessageDigest, MessageMeta, MetaFields, MetaFilter, ModSeq, Mode, Namespace, Placed, Placement,
+    QuotaResource, QuotaRoot, Result, Rights, SearchAnswer, SearchKey, SizeHint, Snapshot, SpecialUse, Stage,
+    StoreFeatures, Target, Transferred, Uid, UidSet,
 };
 
 /// Any store, for hosts that choose theirs when they start. A clone is the same store.
@@ -63,6 +63,7 @@ trait ErasedStore: Send + Sync {
         targets: Vec<Target>,
         mode: Mode,
     ) -> BoxFuture<'a, Result<Vec<Result<Placed>>>>;
+    fn check(&self, mend: bool) -> BoxFuture<'_, Result<Vec<Finding>>>;
 }
 
 impl<T: MailStore> ErasedStore for Erased<T> {
@@ -85,6 +86,9 @@ impl<T: MailStore> ErasedStore for Erased<T> {
         mode: Mode,
     ) -> BoxFuture<'a, Result<Vec<Result<Placed>>>> {
         Box::pin(async move { self.0.deliver(blob.of()?, targets, mode).await })
+    }
+    fn check(&self, mend: bool) -> BoxFuture<'_, Result<Vec<Finding>>> {
+        Box::pin(self.0.check(mend))
     }
 }
 
@@ -111,6 +115,10 @@ impl MailStore for DynStore {
 
     async fn deliver(&self, blob: &DynBlob, targets: Vec<Target>, mode: Mode) -> Result<Vec<Result<Placed>>> {
         self.0.deliver(blob, targets, mode).await
+    }
+
+    async fn check(&self, mend: bool) -> Result<Vec<Finding>> {
+        self.0.check(mend).await
     }
 }
 

@@ -87,6 +87,7 @@
 //! | --- | --- |
 //! | `memory` | `memory::MemoryStore`: the reference store, the contract in code |
 //! | `contract` | the kit that a backend's author runs on their own store; implies `memory` |
+//! | `backend` | `backend`: flags as columns and the signals of `watch`, for stores on a database |
 //!
 //! # Limits
 //!
@@ -127,6 +128,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
+#[cfg(feature = "backend")]
+pub mod backend;
 mod changes;
 #[cfg(feature = "contract")]
 pub mod contract;
@@ -138,6 +141,7 @@ mod dyn_store;
 mod envelope;
 mod error;
 mod features;
+mod finding;
 mod flag;
 mod id;
 mod mailbox;
@@ -166,6 +170,7 @@ pub use dyn_store::{DynAccount, DynBlob, DynStage, DynStore};
 pub use envelope::{BodyKind, Envelope, EnvelopeParameter, EnvelopeRecipient, Notify, Returned};
 pub use error::{ErrorKind, Result, StoreError};
 pub use features::StoreFeatures;
+pub use finding::Finding;
 pub use flag::{Flag, FlagChange, FlagOutcome, Flags, InvalidKeyword, Keyword, SystemFlag};
 pub use id::{EmailId, InvalidId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 pub use mailbox::{

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::Stream;
 
 use crate::{
-    AccountId, AclEntry, Actor, Annotation, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, FlagChange,
+    AccountId, AclEntry, Actor, Annotation, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, Finding, FlagChange,
     FlagOutcome, ListHint, MailboxId, MailboxInfo, MailboxName, MailboxPast, MailboxStatus, MaildropLease,
     MessageDigest, MessageMeta, MetaFields, MetaFilter, ModSeq, Mode, Namespace, Placed, Placement, QuotaResource,
     QuotaRoot, Result, Rights, SearchAnswer, SearchKey, SizeHint, Snapshot, SpecialUse, StoreError, StoreFeatures,
@@ -88,6 +88,19 @@ pub trait MailStore: Clone + Send + Sync + 'static {
         targets: Vec<Target>,
         mode: Mode,
     ) -> impl Future<Output = Result<Vec<Result<Placed>>>> + Send;
+
+    /// Looks for damage that only the store itself can see: counters, indexes, files that nobody names. With `mend` it
+    /// puts right what can be, and nothing that a client was told becomes untrue by it. What every reader sees, such as a
+    /// body that is shorter than its size, is not looked for here.
+    ///
+    /// It may take long, and be called while the store is in use.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if so much is wrong that nothing can be said.
+    fn check(&self, mend: bool) -> impl Future<Output = Result<Vec<Finding>>> + Send {
+        let _ = mend;
+        ready(Ok(Vec::new()))
+    }
 }
 
 /// What became of the messages of a [`copy`](Account::copy) or a [move](Account::move_messages).

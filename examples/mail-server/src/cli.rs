@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::options::Options;
+use crate::options::{Options, StoreChoice};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,6 +58,12 @@ pub(crate) enum Command {
     /// Write an account's messages to an mbox file, a Maildir or .eml files
     #[command(after_long_help = EXPORT_EXAMPLES)]
     Export(ExportArgs),
+    /// Copy all mail from one store into another, so that mail programs notice nothing
+    #[command(after_long_help = MIGRATE_EXAMPLES)]
+    Migrate(MigrateArgs),
+    /// Read all mail and say whether it is as it has to be
+    #[command(after_long_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
 }
 
 const ACCOUNT_EXAMPLES: &str = "\
@@ -217,6 +223,51 @@ pub(crate) struct ExportArgs {
     /// Only this mailbox
     #[arg(long)]
     pub(crate) mailbox: Option<String>,
+}
+
+const MIGRATE_EXAMPLES: &str = "\
+Examples:
+  migrate --to sqlite:/srv/mail.sqlite
+      From the server's own store. Then start the server with --store sqlite:/srv/mail.sqlite
+
+  migrate --from sqlite:old.sqlite --to sqlite:new.sqlite ada@example.org
+      One account's mail alone.
+
+UIDs, UIDVALIDITY, flags, dates, POP3's unique-ids and subscriptions stay what they are: mail programs
+need not fetch anything again. Run it while the server runs, as often as you like: it goes on where it
+was interrupted, and takes what has changed since. Then stop the server and run it once more.";
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// The store to copy from [default: what the server was last started with]
+    #[arg(long, value_name = "STORE")]
+    pub(crate) from: Option<StoreChoice>,
+    /// The store to copy into; made if it does not exist
+    #[arg(long, value_name = "STORE")]
+    pub(crate) to: StoreChoice,
+    /// Accounts; all of them if none is named
+    #[arg(value_name = "ACCOUNT")]
+    pub(crate) names: Vec<String>,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  check                     everything, while the server runs
+  check ada@example.org     the store itself, and one account's mail
+  check --repair            and put right what can be
+
+Each message is read to its end and compared with what is noted of it; the store looks through its own
+books. With --repair a message that cannot be read is taken out of its mailbox, and mail programs are
+told that it has gone. Exit code 1 if something is wrong and was not mended.";
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Put right what can be
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Accounts; all of them if none is named
+    #[arg(value_name = "ACCOUNT")]
+    pub(crate) names: Vec<String>,
 }
 
 #[cfg(test)]

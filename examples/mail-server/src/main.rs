@@ -2,10 +2,11 @@
 //!
 //! `pillarbox-mail-server --help` tells what it does. The modules, in the order in which a run meets them: `cli` and
 //! `options` (what was asked for), `config` (the settings that come of it), `data`, `tls` and `accounts` (what is kept),
-//! `serve` (the servers), `admin` and `transfer` (the commands).
+//! `serve` (the servers), `admin`, `transfer` and `check` (the commands).
 
 mod accounts;
 mod admin;
+mod check;
 mod cli;
 mod config;
 mod data;
@@ -29,9 +30,10 @@ use clap::Parser;
 use mailstore_traits::AccountId;
 
 use crate::admin::Office;
-use crate::cli::{AccountCommand, Cli, Command};
+use crate::cli::{AccountCommand, Cli, Command, MigrateArgs};
 use crate::config::Place;
 use crate::error::{Failure, Outcome};
+use crate::store::Opening;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -80,6 +82,35 @@ fn run(cli: Cli) -> Outcome {
             let store = store::open_beside(&place, &office.accounts)?;
             runtime()?.block_on(transfer::export(&store, &account, args))
         }
+        Some(Command::Migrate(args)) => migrate(&place, args),
+        Some(Command::Check(args)) => {
+            let office = Office::open(&place, false)?;
+            let names = accounts_of(&office, &args.names)?;
+            let store = store::open_beside(&place, &office.accounts)?;
+            runtime()?.block_on(check::check(&store, &names, args.repair))
+        }
+    }
+}
+
+fn migrate(place: &Place, args: &MigrateArgs) -> Outcome {
+    let office = Office::open(place, false)?;
+    let from = match &args.from {
+        Some(from) => from.clone(),
+        None => store::chosen(place, &office.accounts)?,
+    };
+    if from == args.to {
+        return Err(Failure::usage("--from and --to name the same store"));
+    }
+    let names = accounts_of(&office, &args.names)?;
+    let (from, to) = (store::open(&from, Opening::Beside)?, store::open(&args.to, Opening::Alone)?);
+    runtime()?.block_on(transfer::migrate(&from, &to, &names))
+}
+
+/// These accounts, or all if none is named.
+fn accounts_of(office: &Office, names: &[String]) -> Outcome<Vec<AccountId>> {
+    match names {
+        [] => Ok(office.accounts.list()?.into_iter().map(|account| AccountId::new(account.name.as_str())).collect()),
+        names => names.iter().map(|name| account_of(office, name)).collect(),
     }
 }
 

@@ -1,26 +1,46 @@
 //! The mail store, as the commands use it: opened beside a server that may be running.
 
 use futures::TryStreamExt;
-use mailstore_traits::{Account, AccountId, Actor, ListHint, MailStore, StoreError, UidSet};
-use store_sqlite::SqliteStore;
+use mailstore_traits::{Account, AccountId, Actor, DynStore, ListHint, MailStore, StoreError, UidSet};
 
 use crate::accounts::Accounts;
 use crate::config::Place;
 use crate::error::{Failure, Outcome};
 use crate::options::StoreChoice;
 
-/// Opens the store for a command: the one that was named, or the server's own. What a server keeps in memory is out of a
-/// command's reach.
-pub(crate) fn open_beside(place: &Place, accounts: &Accounts) -> Outcome<SqliteStore> {
+/// The store that a command is about: the one that was named, or the server's own.
+pub(crate) fn chosen(place: &Place, accounts: &Accounts) -> Outcome<StoreChoice> {
     let served = if place.store_named { None } else { accounts.served_store()? };
-    match served.as_ref().unwrap_or(&place.store) {
+    Ok(served.unwrap_or_else(|| place.store.clone()))
+}
+
+/// How a command opens a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// A server may be running on it.
+    Beside,
+    /// Nobody else may have it; it is made if it does not exist.
+    Alone,
+}
+
+/// Opens a store for a command. What a server keeps in memory is out of a command's reach.
+pub(crate) fn open(choice: &StoreChoice, opening: Opening) -> Outcome<DynStore> {
+    match choice {
         StoreChoice::Sqlite(path) => {
-            store_sqlite::Options::default().shared().open(path).map_err(|error| Failure::failed(error.to_string()))
+            // What a server has taken, with whatever limit, a command takes too.
+            let options = store_sqlite::Options::default().max_message(u64::MAX);
+            let options = if opening == Opening::Beside { options.shared() } else { options };
+            options.open(path).map(DynStore::new).map_err(|error| Failure::failed(error.to_string()))
         }
         StoreChoice::Memory => Err(Failure::usage(
             "there is no mail to reach in memory:, which each server has for itself; name another --store",
         )),
     }
+}
+
+/// Opens the store that a command is about.
+pub(crate) fn open_beside(place: &Place, accounts: &Accounts) -> Outcome<DynStore> {
+    open(&chosen(place, accounts)?, Opening::Beside)
 }
 
 /// Removes all mailboxes of an account with their messages, and the subscriptions.
@@ -67,13 +87,13 @@ mod tests {
         let place = |store| Place::new(&Options { data: Some(data.clone()), store, ..Options::default() });
         let named = StoreChoice::Sqlite(elsewhere.clone());
         accounts.set_served_store(Some(&named)).unwrap();
-        assert_eq!(open_beside(&place(None), &accounts).unwrap().path(), elsewhere);
-        let other = folder.path().join("other.db");
-        assert_eq!(open_beside(&place(Some(StoreChoice::Sqlite(other.clone()))), &accounts).unwrap().path(), other);
+        assert_eq!(chosen(&place(None), &accounts).unwrap(), named);
+        let other = StoreChoice::Sqlite(folder.path().join("other.db"));
+        assert_eq!(chosen(&place(Some(other.clone())), &accounts).unwrap(), other);
         accounts.set_served_store(Some(&StoreChoice::Memory)).unwrap();
-        assert!(open_beside(&place(None), &accounts).unwrap_err().to_string().contains("memory:"));
+        assert!(open_beside(&place(None), &accounts).err().unwrap().to_string().contains("memory:"));
         accounts.set_served_store(None).unwrap();
-        assert_eq!(open_beside(&place(None), &accounts).unwrap().path(), data.join("mail.sqlite"));
+        assert_eq!(chosen(&place(None), &accounts).unwrap(), StoreChoice::Sqlite(data.join("mail.sqlite")));
     }
 
     #[tokio::test]

@@ -10,6 +10,8 @@ pub(crate) static ASTRING: OctetSet = OctetSet::GRAPHIC.without(br#"(){%*"\"#);
 pub(crate) static LIST: OctetSet = OctetSet::GRAPHIC.without(br#"(){"\"#);
 /// What a tag is made of: an ASTRING-CHAR but `+`.
 pub(crate) static TAG: OctetSet = OctetSet::GRAPHIC.without(br#"(){%*"\+"#);
+/// What flags and attributes are made of where a server tells them, a backslash and `\*` among them.
+pub(crate) static WORD: OctetSet = OctetSet::GRAPHIC.without(b"()");
 /// A digit.
 pub(crate) static DIGIT: OctetSet = OctetSet::range(b'0', b'9');
 /// A letter, a digit or `.`: the names of what FETCH tells.
@@ -18,8 +20,8 @@ pub(crate) static ITEM: OctetSet = OctetSet::ALPHANUMERIC.with(b".");
 pub(crate) static QUOTED: OctetSet = OctetSet::range(1, 127).without(b"\r\n\"\\");
 /// ftext, what a field's name is made of (RFC 5322 §3.6.8): printable ASCII but the colon.
 pub(crate) static FIELD_NAME: OctetSet = OctetSet::GRAPHIC.without(b":");
-/// The name of a field that is an `astring` without quotes.
-pub(crate) static FIELD_NAME_ATOM: OctetSet = OctetSet::GRAPHIC.without(br#"(){%*"\:"#);
+/// Names of fields that are each an `astring` without quotes, and the spaces between them.
+pub(crate) static FIELD_NAME_ATOMS: OctetSet = OctetSet::GRAPHIC.without(br#"(){%*"\:"#).with(b" ");
 
 #[cfg(test)]
 mod tests {
@@ -36,9 +38,10 @@ mod tests {
         assert_eq!(members(ASTRING), ATOMS.replace("[^", "[]^"));
         assert_eq!(members(LIST), ATOMS.replace("[^", "[]^").replace("$&", "$%&").replace("'+", "'*+"));
         assert_eq!(members(TAG), ATOMS.replace("[^", "[]^").replace('+', ""));
+        let printable: String = ('!'..='~').collect();
+        assert_eq!(members(WORD), printable.replace(['(', ')'], ""));
         assert_eq!(members(DIGIT), "0123456789");
         assert_eq!(members(ITEM), ".0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-        let printable: String = ('!'..='~').collect();
         assert_eq!(members(FIELD_NAME), printable.replace(':', ""));
         let seven_bits: String = ('\0'..='\x7f').collect();
         assert_eq!(members(QUOTED), seven_bits.replace(['\0', '\r', '\n', '"', '\\'], ""));

@@ -20,11 +20,15 @@ impl FieldNames {
 
     /// At the most so many names that are atoms, with one space between them. `None` if they are something else.
     pub(crate) fn of_atoms(joined: &[u8], most: usize) -> Option<Self> {
-        let mut count = 0;
-        for name in joined.split(|&octet| octet == b' ') {
-            if name.is_empty() || !class::FIELD_NAME_ATOM.has_all(name) {
+        if !class::FIELD_NAME_ATOMS.has_all(joined) {
+            return None;
+        }
+        let (mut count, mut begin) = (0, 0);
+        for end in memchr::memchr_iter(b' ', joined).chain([joined.len()]) {
+            if begin >= end {
                 return None;
             }
+            begin = end + 1;
             count += 1;
         }
         (count <= most).then_some(Self(std::str::from_utf8(joined).ok()?.into()))

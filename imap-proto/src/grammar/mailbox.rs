@@ -17,9 +17,12 @@ pub struct Mailbox(String);
 impl Mailbox {
     /// That name, in Unicode; INBOX in upper case.
     pub fn new(name: impl Into<String>) -> Self {
-        let name = name.into();
+        let mut name = name.into();
         // INBOX has no case (RFC 9051 §5.1).
-        Self(if name.eq_ignore_ascii_case("INBOX") { String::from("INBOX") } else { name })
+        if name.eq_ignore_ascii_case("INBOX") {
+            name.make_ascii_uppercase();
+        }
+        Self(name)
     }
 
     /// Reads a name: modified UTF-7 (RFC 3501 §5.1.3), or UTF-8 after ENABLE (RFC 9051 §5.1).

@@ -5,6 +5,7 @@ mod date;
 mod field_names;
 mod mailbox;
 mod octet_string;
+mod plain;
 pub(crate) mod read;
 mod sequence_set;
 mod tag;
@@ -16,6 +17,8 @@ pub(crate) use field_names::push as push_field_name;
 pub use mailbox::{InvalidEncoding, Mailbox};
 pub use mailstore_traits::utf7;
 pub use octet_string::OctetString;
+pub(crate) use octet_string::SHORT;
+pub(crate) use plain::{are_plain, is_plain, plain_span};
 pub use sequence_set::{MessageSet, Numbering, SeqBound, SequenceSet};
 pub use tag::Tag;
 

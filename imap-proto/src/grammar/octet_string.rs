@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 /// The octets of a `string` (RFC 9051 §9). Up to 22 of them need no allocation: words of a body structure, names and
 /// hosts of an envelope, what is searched for.
@@ -15,7 +15,8 @@ enum Repr {
     Long(Box<[u8]>),
 }
 
-const SHORT: usize = 22;
+/// Octets that need no allocation.
+pub(crate) const SHORT: usize = 22;
 
 impl OctetString {
     /// Them.
@@ -33,6 +34,73 @@ fn short(octets: &[u8]) -> Option<Repr> {
     let mut slots = [0; SHORT];
     slots.get_mut(..octets.len())?.copy_from_slice(octets);
     Some(Repr::Short(octets.len() as u8, slots))
+}
+
+/// Slots as three numbers, the octet in front the smallest part of each: six, eight and eight, which is how they stand in
+/// memory behind a tag and a length.
+#[inline]
+fn words(slots: &[u8; SHORT]) -> [u64; 3] {
+    let word = |from: usize| {
+        let octets = slots.get(from..).and_then(|octets| octets.first_chunk());
+        octets.map_or(0, |octets| u64::from_le_bytes(*octets))
+    };
+    [word(0) & 0xffff_ffff_ffff, word(6), word(14)]
+}
+
+static MASKS: [[u64; 3]; SHORT + 1] = masks([0, 6, 14]);
+
+/// For each length, ones where a short string has octets, in words of eight that begin there.
+pub(super) const fn masks([first, second, third]: [usize; 3]) -> [[u64; 3]; SHORT + 1] {
+    const fn ones(length: usize, from: usize) -> u64 {
+        match length.saturating_sub(from) {
+            octets @ 0..8 => (1 << (8 * octets)) - 1,
+            _ => u64::MAX,
+        }
+    }
+    let mut masks = [[0; 3]; SHORT + 1];
+    let mut length = 0;
+    while length <= SHORT {
+        #[allow(clippy::indexing_slicing)] // Within it.
+        {
+            masks[length] = [ones(length, first), ones(length, second), ones(length, third)];
+        }
+        length += 1;
+    }
+    masks
+}
+
+impl OctetString {
+    /// So many octets at the front of those. A copy of 22 octets whose end is wiped takes a few instructions, and one of a
+    /// length that is not known takes a call.
+    #[inline]
+    pub(crate) fn at_front(octets: &[u8], length: usize) -> Self {
+        match (octets.first_chunk::<SHORT>(), MASKS.get(length)) {
+            (Some(front), Some(masks)) => {
+                let ([word, middle, last], [mask, middle_mask, last_mask]) = (words(front), masks);
+                let (word, middle, last) = (word & mask, middle & middle_mask, last & last_mask);
+                let mut slots = [0; SHORT];
+                let mut place = |range: Range<usize>, octets: &[u8]| {
+                    slots.get_mut(range).into_iter().for_each(|slots| slots.copy_from_slice(octets));
+                };
+                // Nothing is written twice, and all as it is read next: what is in two parts would be waited for.
+                place(0..4, &(word as u32).to_le_bytes());
+                place(4..6, &((word >> 32) as u16).to_le_bytes());
+                place(6..14, &middle.to_le_bytes());
+                place(14..22, &last.to_le_bytes());
+                Self(Repr::Short(length as u8, slots))
+            }
+            _ => octets.get(..length).unwrap_or_default().into(),
+        }
+    }
+
+    /// A short one's octets with zeros behind them, and how many there are.
+    #[inline]
+    pub(crate) fn as_short(&self) -> Option<(&[u8; SHORT], usize)> {
+        match &self.0 {
+            Repr::Short(length, octets) => Some((octets, usize::from(*length))),
+            Repr::Long(_) => None,
+        }
+    }
 }
 
 impl From<&[u8]> for OctetString {
@@ -112,6 +180,13 @@ mod tests {
             assert_eq!(&*string, octets);
             assert_eq!(string, OctetString::from(octets.clone()));
             assert_eq!(string, OctetString::from(octets.into_boxed_slice()));
+        }
+        let octets: Vec<u8> = (1..=60).collect();
+        for (room, length) in (0..60).flat_map(|room| (0..=room).map(move |length| (room, length))) {
+            let front = OctetString::at_front(&octets[..room], length);
+            assert_eq!(&*front, &octets[..length]);
+            // Nothing of what stood behind it is kept.
+            assert!(front.as_short().is_none_or(|(slots, length)| slots[length..].iter().all(|&slot| slot == 0)));
         }
         assert_eq!(OctetString::default(), OctetString::from(""));
         assert_ne!(OctetString::from("a"), OctetString::from("a\0"));

@@ -7,7 +7,7 @@ use mail_wire::octet_set::OctetSet;
 use mailstore_traits::{Flag, Flags, Keyword, SystemFlag, Timestamp};
 use nom::{IResult, Parser};
 
-use super::{Date, Dialect, Mailbox, MessageSet, OctetString, SeqBound, SequenceSet, class, month_of};
+use super::{Date, Dialect, Mailbox, MessageSet, OctetString, SeqBound, SequenceSet, class, month_of, plain_span};
 use crate::command::CommandErrorKind;
 
 /// What a parser gives.
@@ -65,25 +65,64 @@ pub(crate) fn word<'a>(word: &'static str) -> impl FnMut(&'a [u8]) -> Parsed<'a,
 
 /// A word in upper case, if it is no longer than the longest one that means anything.
 pub(crate) struct Upper<const LONGEST: usize> {
-    octets: [u8; LONGEST],
+    octets: [u8; LONGEST_OF_ALL],
     length: usize,
 }
 
+/// The longest that is asked for.
+const LONGEST_OF_ALL: usize = 24;
+
 impl<const LONGEST: usize> Upper<LONGEST> {
     /// A longer word is an empty one, which means nothing.
+    #[inline]
     pub(crate) fn of(word: &[u8]) -> Self {
-        let (mut octets, mut length) = ([0; LONGEST], 0);
-        if let Some(slot) = octets.get_mut(..word.len()) {
+        const { assert!(LONGEST <= LONGEST_OF_ALL) };
+        let mut octets = [0; LONGEST_OF_ALL];
+        if word.len() > LONGEST {
+            return Self { octets, length: 0 };
+        }
+        if let Some((word, slot)) = up_to_sixteen(word).zip(octets.first_chunk_mut::<16>()) {
+            let [front, back] = [word as u64, (word >> 64) as u64].map(upper);
+            *slot = (u128::from(back) << 64 | u128::from(front)).to_le_bytes();
+        } else if let Some(slot) = octets.get_mut(..word.len()) {
             slot.copy_from_slice(word);
             slot.make_ascii_uppercase();
-            length = word.len();
         }
-        Self { octets, length }
+        Self { octets, length: word.len() }
     }
 
+    #[inline]
     pub(crate) fn as_octets(&self) -> &[u8] {
         self.octets.get(..self.length).unwrap_or_default()
     }
+}
+
+/// A word of four octets to sixteen as a number, the octet in front the smallest part: two looks at it, which overlap,
+/// where a copy of a length that is not known would be a call.
+#[inline]
+fn up_to_sixteen(word: &[u8]) -> Option<u128> {
+    if let (Some(front), Some(back), 8..=16) = (word.first_chunk(), word.last_chunk(), word.len()) {
+        let (front, back) = (u64::from_le_bytes(*front), u64::from_le_bytes(*back));
+        return Some(u128::from(front) | u128::from(back) << (8 * (word.len() - 8)));
+    }
+    if let (Some(front), Some(back), 4..8) = (word.first_chunk(), word.last_chunk(), word.len()) {
+        let (front, back) = (u32::from_le_bytes(*front), u32::from_le_bytes(*back));
+        return Some(u128::from(u64::from(front) | u64::from(back) << (8 * (word.len() - 4))));
+    }
+    None
+}
+
+/// Eight octets with their ASCII letters in upper case.
+#[inline]
+const fn upper(word: u64) -> u64 {
+    const fn each(octet: u8) -> u64 {
+        u64::from_le_bytes([octet; 8])
+    }
+    // Seven bits, so that no sum reaches the next octet; its highest bit tells whether it is that letter or one behind.
+    let seven = word & each(0x7f);
+    let from_a = seven.wrapping_add(each(0x80 - b'a'));
+    let behind_z = seven.wrapping_add(each(0x7f - b'z'));
+    word ^ ((from_a & !behind_z & !word & each(0x80)) >> 2)
 }
 
 /// Items in parentheses with one space between them: at least one, at the most so many (attack row M7).
@@ -109,7 +148,8 @@ pub(crate) fn items<'a, T>(
 ) -> impl FnMut(&'a [u8]) -> Parsed<'a, Vec<T>> {
     move |input| {
         let (mut input, first) = named(what, &mut item).parse(input)?;
-        let mut items = vec![first];
+        let mut items = Vec::with_capacity(4);
+        items.push(first);
         while let Ok((rest, ())) = space(input) {
             if items.len() >= most {
                 return wrong(CommandErrorKind::TooMany);
@@ -189,7 +229,7 @@ pub(crate) fn quoted(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>
 #[inline]
 fn plain_quoted(input: &[u8]) -> Option<(&[u8], &[u8])> {
     let [b'"', rest @ ..] = input else { return None };
-    match class::QUOTED.split(rest) {
+    match rest.split_at_checked(plain_span(rest))? {
         (plain, [b'"', rest @ ..]) => Some((rest, plain)),
         _ => None,
     }
@@ -253,7 +293,8 @@ pub(crate) fn string(input: &[u8], dialect: Dialect) -> Parsed<'_, Cow<'_, [u8]>
 #[inline]
 pub(crate) fn octet_string(input: &[u8], dialect: Dialect) -> Parsed<'_, OctetString> {
     match plain_quoted(input) {
-        Some((rest, plain)) => Ok((rest, plain.into())),
+        // What stands behind it is room to copy from.
+        Some((rest, plain)) => Ok((rest, OctetString::at_front(input.get(1..).unwrap_or_default(), plain.len()))),
         None => string(input, dialect).map(|(rest, octets)| (rest, OctetString::from(&*octets))),
     }
 }
@@ -311,6 +352,11 @@ pub(crate) fn list_mailbox(input: &[u8], dialect: Dialect, most: usize) -> Parse
 }
 
 fn number_of(digits: &[u8]) -> Option<u64> {
+    // Eighteen nines have 60 bits.
+    if digits.len() <= 18 {
+        let add = |sum: u64, digit: &u8| sum.wrapping_mul(10).wrapping_add(u64::from(digit.wrapping_sub(b'0')));
+        return Some(digits.iter().fold(0, add));
+    }
     digits.iter().try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0'))))
 }
 
@@ -498,6 +544,21 @@ mod tests {
         }
         assert!(quoted("\"é\"".as_bytes(), Dialect::UTF8).is_ok() && quoted(b"\"\xe9\"", Dialect::UTF8).is_err());
         assert_eq!(nstring(b"nil", ASCII), Ok((&b""[..], None)));
+    }
+
+    #[test]
+    fn words_are_put_in_upper_case_whatever_their_length() {
+        for length in 0..=20 {
+            for octet in 0..=u8::MAX {
+                for at in 0..length {
+                    let mut word = vec![b'x'; length];
+                    word[at] = octet;
+                    let expected = word.to_ascii_uppercase();
+                    assert_eq!(Upper::<20>::of(&word).as_octets(), expected);
+                    assert_eq!(Upper::<10>::of(&word).as_octets(), if length > 10 { b"" } else { &expected[..] });
+                }
+            }
+        }
     }
 
     #[test]

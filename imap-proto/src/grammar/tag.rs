@@ -26,7 +26,7 @@ impl Tag {
     /// The tag at the front, and the rest.
     pub(crate) fn split(octets: &[u8]) -> Option<(Self, &[u8])> {
         let (tag, rest) = class::TAG.split(octets);
-        (1..=Self::MAX_OCTETS).contains(&tag.len()).then(|| (Self(tag.into()), rest))
+        (1..=Self::MAX_OCTETS).contains(&tag.len()).then(|| (Self(OctetString::at_front(octets, tag.len())), rest))
     }
 
     /// As it was written.

@@ -294,9 +294,9 @@ impl FetchItem {
 impl Envelope {
     fn write(&self, dialect: Dialect, out: &mut Pen<'_>) {
         out.octet(b'(');
-        write::nstring(self.date.as_deref(), dialect, out);
+        write::octet_nstring(self.date.as_ref(), dialect, out);
         out.octet(b' ');
-        write::nstring(self.subject.as_deref(), dialect, out);
+        write::octet_nstring(self.subject.as_ref(), dialect, out);
         for list in [&self.from, &self.sender, &self.reply_to, &self.to, &self.cc, &self.bcc] {
             out.octet(b' ');
             if list.is_empty() {
@@ -307,7 +307,7 @@ impl Envelope {
             for EnvelopeAddress { name, route, mailbox, host } in list {
                 for (at, text) in [name, route, mailbox, host].into_iter().enumerate() {
                     out.octets(if at > 0 { b" " } else { b"(" });
-                    write::nstring(text.as_deref(), dialect, out);
+                    write::octet_nstring(text.as_ref(), dialect, out);
                 }
                 out.octet(b')');
             }
@@ -315,7 +315,7 @@ impl Envelope {
         }
         for text in [&self.in_reply_to, &self.message_id] {
             out.octet(b' ');
-            write::nstring(text.as_deref(), dialect, out);
+            write::octet_nstring(text.as_ref(), dialect, out);
         }
         out.octet(b')');
     }
@@ -359,7 +359,7 @@ impl Value {
             match value {
                 Self::Nil => write::nil(out),
                 Self::Number(number) => write::number(*number, out),
-                Self::Text(text) => write::string(text, dialect, out),
+                Self::Text(text) => write::octet_string(text, dialect, out),
                 Self::List(list) => {
                     out.octet(b'(');
                     around.push((std::mem::replace(&mut values, list.iter()), place));

@@ -265,10 +265,7 @@ pub(super) fn each_word<'a>(input: &'a [u8], with: Context<'_>, mut take: impl F
             return wrong(CommandErrorKind::TooMany);
         }
         count = count.saturating_add(1);
-        // A backslash, and `\*` in PERMANENTFLAGS: more than an atom has.
-        let is_word = |octet: &u8| octet.is_ascii_graphic() && !matches!(octet, b'(' | b')');
-        let end = input.iter().position(|octet| !is_word(octet)).unwrap_or(input.len());
-        let (word, rest) = input.split_at(end);
+        let (word, rest) = class::WORD.split(input);
         if word.is_empty() {
             return expected("a flag");
         }
@@ -453,14 +450,12 @@ pub(super) fn value<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Value>
     let mut input = input;
     // What the open lists hold so far, one list behind the other, and where each of them begins: a list's memory is made
     // when its length is known.
-    let mut values: Vec<Value> = Vec::with_capacity(16);
+    let mut values: Vec<Value> = Vec::with_capacity(32);
     let mut begins: Stack<usize, 8> = Stack::new();
-    let mut count = 0usize;
+    let mut left = with.limits.items;
     loop {
-        count = count.saturating_add(1);
-        if count > with.limits.items {
-            return wrong(CommandErrorKind::TooMany);
-        }
+        let Some(fewer) = left.checked_sub(1) else { return wrong(CommandErrorKind::TooMany) };
+        left = fewer;
         match input {
             [b'(', rest @ ..] => {
                 if begins.len() >= with.limits.depth {
@@ -477,15 +472,18 @@ pub(super) fn value<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Value>
                 input = rest;
                 values.push(Value::Text(text));
             }
+            [b'N' | b'n', b'I' | b'i', b'L' | b'l', rest @ ..]
+                if !rest.first().is_some_and(|&octet| class::ASTRING.has(octet)) =>
+            {
+                input = rest;
+                values.push(Value::Nil);
+            }
             _ => {
                 let (rest, word) = some(&class::ASTRING, "a value")(input)?;
                 input = rest;
-                values.push(match word {
-                    [b'N' | b'n', b'I' | b'i', b'L' | b'l'] => Value::Nil,
-                    _ => match number64(word) {
-                        Ok((b"", number)) => Value::Number(number),
-                        _ => Value::Text(word.into()),
-                    },
+                values.push(match number64(word) {
+                    Ok((b"", number)) => Value::Number(number),
+                    _ => Value::Text(word.into()),
                 });
             }
         }

@@ -10,11 +10,11 @@ use nom::sequence::{delimited, preceded, terminated};
 use super::data::{Envelope, EnvelopeAddress, FetchItem, Rfc822};
 use super::parse::{Context, each_word, value};
 use crate::command::{CommandErrorKind, Section, read_part, read_section};
-use crate::grammar::class;
 use crate::grammar::read::{
-    Parsed, Upper, close, date_time, expected, flag, literal8, nstring, number64, nz_number, octet_nstring, open,
-    space, word, wrong,
+    Fault, Parsed, Upper, close, date_time, expected, flag, literal8, nstring, number64, nz_number, octet_nstring,
+    open, space, wrong,
 };
+use crate::grammar::{OctetString, class};
 
 /// One item of a message's answer.
 pub(super) fn fetch_item<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, FetchItem> {
@@ -65,7 +65,7 @@ pub(super) fn fetch_item<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, F
         }
         b"INTERNALDATE" => date_time(rest).map(|(rest, date)| (rest, FetchItem::InternalDate(date))),
         b"RFC822.SIZE" => number64(rest).map(|(rest, octets)| (rest, FetchItem::Size(octets))),
-        b"ENVELOPE" => envelope(rest, with).map(|(rest, envelope)| (rest, FetchItem::Envelope(Box::new(envelope)))),
+        b"ENVELOPE" => envelope(rest, with).map(|(rest, envelope)| (rest, FetchItem::Envelope(envelope))),
         b"BODY" => value(rest, with).map(|(rest, value)| (rest, FetchItem::Body(value))),
         b"BODYSTRUCTURE" => value(rest, with).map(|(rest, value)| (rest, FetchItem::BodyStructure(value))),
         b"RFC822" => octets(rest, Rfc822::Whole),
@@ -88,45 +88,56 @@ fn origin(input: &[u8]) -> Parsed<'_, u64> {
     }
 }
 
-fn envelope<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Envelope> {
-    let text = |input: &'a [u8]| octet_nstring(input, with.dialect);
-    let list = |input: &'a [u8]| preceded(space, |input| address_list(input, with)).parse(input);
+fn envelope<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Box<Envelope>> {
+    // It is large: each word is read into its place.
+    let mut envelope = Box::<Envelope>::default();
+    let Envelope { date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id } = &mut *envelope;
     let (input, ()) = open(input)?;
-    let (input, date) = text(input)?;
-    let (input, subject) = preceded(space, text).parse(input)?;
-    let (input, from) = list(input)?;
-    let (input, sender) = list(input)?;
-    let (input, reply_to) = list(input)?;
-    let (input, to) = list(input)?;
-    let (input, cc) = list(input)?;
-    let (input, bcc) = list(input)?;
-    let (input, in_reply_to) = preceded(space, text).parse(input)?;
-    let (input, message_id) = preceded(space, text).parse(input)?;
+    let mut input = texts([date, subject], input, with)?;
+    for list in [from, sender, reply_to, to, cc, bcc] {
+        input = address_list(list, space(input)?.0, with)?;
+    }
+    let input = texts([in_reply_to, message_id], space(input)?.0, with)?;
     let (input, ()) = close(input)?;
-    Ok((input, Envelope { date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id }))
+    Ok((input, envelope))
 }
 
-fn address_list<'a>(input: &'a [u8], with: Context<'_>) -> Parsed<'a, Vec<EnvelopeAddress>> {
-    if let Ok((rest, ())) = word("NIL")(input) {
-        return Ok((rest, Vec::new()));
+/// Strings with one space between them, each into its place.
+fn texts<'a, const COUNT: usize>(
+    places: [&mut Option<OctetString>; COUNT],
+    mut input: &'a [u8],
+    with: Context<'_>,
+) -> Result<&'a [u8], nom::Err<Fault>> {
+    for (at, place) in places.into_iter().enumerate() {
+        if at > 0 {
+            input = space(input)?.0;
+        }
+        (input, *place) = octet_nstring(input, with.dialect)?;
     }
-    let text = |input: &'a [u8]| octet_nstring(input, with.dialect);
+    Ok(input)
+}
+
+fn address_list<'a>(
+    addresses: &mut Vec<EnvelopeAddress>,
+    input: &'a [u8],
+    with: Context<'_>,
+) -> Result<&'a [u8], nom::Err<Fault>> {
+    if let [b'N' | b'n', b'I' | b'i', b'L' | b'l', rest @ ..] = input {
+        return Ok(rest);
+    }
     let (mut input, ()) = open(input)?;
     // Nearly always there is one.
-    let mut addresses = Vec::with_capacity(1);
+    *addresses = Vec::with_capacity(1);
     while let [b'(', rest @ ..] = input {
         if addresses.len() >= with.limits.items {
             return wrong(CommandErrorKind::TooMany);
         }
-        let (rest, name) = text(rest)?;
-        let (rest, route) = preceded(space, text).parse(rest)?;
-        let (rest, mailbox) = preceded(space, text).parse(rest)?;
-        let (rest, host) = preceded(space, text).parse(rest)?;
-        let (rest, ()) = close(rest)?;
-        addresses.push(EnvelopeAddress { name, route, mailbox, host });
+        let mut address = EnvelopeAddress::default();
+        let EnvelopeAddress { name, route, mailbox, host } = &mut address;
+        let (rest, ()) = close(texts([name, route, mailbox, host], rest, with)?)?;
+        addresses.push(address);
         // Some servers write a space between them.
         input = rest.strip_prefix(b" ").unwrap_or(rest);
     }
-    let (input, ()) = close(input)?;
-    Ok((input, addresses))
+    Ok(close(input)?.0)
 }

@@ -2,6 +2,8 @@
 
 use bytes::BytesMut;
 
+use crate::grammar::SHORT;
+
 /// Takes the octets of a response: a [`BytesMut`], or a [`Pen`] over one.
 pub trait Out: sealed::Sealed {
     /// Appends them.
@@ -68,6 +70,26 @@ impl<'o> Pen<'o> {
             }
             self.out.copy_within(range, self.at);
             self.at = end;
+        }
+    }
+
+    /// Appends the first so many of those between quotes: all are copied, since a copy of a known length takes a few
+    /// instructions, and what is too much is room again.
+    #[inline]
+    pub(crate) fn quoted_slots(&mut self, slots: &[u8; SHORT], length: usize) {
+        let window = self.out.get_mut(self.at..).and_then(|room| room.first_chunk_mut::<{ SHORT + 2 }>());
+        if let Some(window) = window
+            && length <= SHORT
+        {
+            let [open, text @ .., _] = window;
+            *open = b'"';
+            *text = *slots;
+            if let Some(close) = window.get_mut(length + 1) {
+                *close = b'"';
+            }
+            self.at += length + 2;
+        } else {
+            self.quoted(slots.get(..length).unwrap_or_default());
         }
     }
 
@@ -148,6 +170,11 @@ mod tests {
                 plain.octets(word);
                 pen.quoted(word);
                 plain.quoted(word);
+                if let Some(slots) = word.first_chunk::<SHORT>() {
+                    let length = word.len() % (SHORT + 1);
+                    pen.quoted_slots(slots, length);
+                    plain.quoted(&word[..length]);
+                }
             });
             drop(pen);
             prop_assert_eq!(penned, plain);

@@ -5,7 +5,7 @@
 
 use mailstore_traits::{Flag, Flags, Timestamp, UidSet};
 
-use crate::grammar::{Dialect, Mailbox, class, month_name};
+use crate::grammar::{Dialect, Mailbox, OctetString, are_plain, class, is_plain, month_name};
 
 pub use super::pen::{Out, Pen};
 
@@ -51,7 +51,7 @@ pub fn literal8_head(octets: u64, out: &mut impl Out) {
 /// valid UTF-8 is quoted too (RFC 9051 §4.3). NUL, which no string may hold, is left out.
 pub fn string(text: &[u8], dialect: Dialect, out: &mut impl Out) {
     if text.len() <= QUOTED_MOST {
-        if class::QUOTED.has_all(text) {
+        if is_plain(text) {
             return out.quoted(text);
         }
         if is_quotable(text, dialect) {
@@ -71,6 +71,23 @@ pub fn string(text: &[u8], dialect: Dialect, out: &mut impl Out) {
 pub fn nstring(text: Option<&[u8]>, dialect: Dialect, out: &mut impl Out) {
     match text {
         Some(text) => string(text, dialect, out),
+        None => nil(out),
+    }
+}
+
+/// An [`OctetString`] as a [`string`].
+#[inline]
+pub(crate) fn octet_string(text: &OctetString, dialect: Dialect, out: &mut Pen<'_>) {
+    match text.as_short() {
+        Some((slots, length)) if are_plain(slots, length) => out.quoted_slots(slots, length),
+        _ => string(text, dialect, out),
+    }
+}
+
+/// An `nstring`: an [`octet_string`], or `NIL`.
+pub(crate) fn octet_nstring(text: Option<&OctetString>, dialect: Dialect, out: &mut Pen<'_>) {
+    match text {
+        Some(text) => octet_string(text, dialect, out),
         None => nil(out),
     }
 }

@@ -10,13 +10,11 @@
 //! Comments may stand between any two of these, and in the wild much else does: a `;` at the end or twice, spaces and
 //! `tspecials` in a value without quotes (RFC 2045 §5.1 itself warns of the latter), a quoted string that never ends.
 
-use bytes::Bytes;
-use nom::bytes::complete::{tag, take_while, take_while1};
-use nom::combinator::opt;
-use nom::{IResult, Parser};
+use std::borrow::Cow;
 
-use crate::Limits;
-use crate::parameter::Parameters;
+use crate::field::unfold;
+use crate::kept::Kept;
+use crate::{Limits, Parameters};
 
 /// The value of a field of the form `token *(";" parameter)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,25 +30,25 @@ pub(crate) struct Structured<'a> {
 }
 
 /// A Content-Type value. `None` if it has no type and subtype.
-pub(crate) fn content_type<'a>(value: &'a [u8], limits: &Limits) -> Option<Structured<'a>> {
-    let (rest, (media_type, _, _, _, subtype)) =
-        (token, cfws, tag(&b"/"[..]), cfws, token).parse(skip_cfws(value)).ok()?;
+pub(crate) fn content_type<'a>(value: &'a [u8], limits: &Limits, kept: &mut Kept) -> Option<Structured<'a>> {
+    let (media_type, rest) = token(skip_cfws(value))?;
+    let (subtype, rest) = token(skip_cfws(skip_cfws(rest).strip_prefix(b"/")?))?;
     // RFC 6838 §4.2: no longer than 127. What is longer is no type that anybody registered.
     if media_type.len() > 127 || subtype.len() > 127 {
         return None;
     }
-    Some(parameters(Structured { value: media_type, subtype, ..Structured::EMPTY }, rest, limits))
+    Some(parameters(Structured { value: media_type, subtype, ..Structured::EMPTY }, rest, limits, kept))
 }
 
 /// A Content-Disposition value. `None` if it does not begin with a token.
-pub(crate) fn disposition<'a>(value: &'a [u8], limits: &Limits) -> Option<Structured<'a>> {
-    let (rest, value) = token(skip_cfws(value)).ok()?;
-    Some(parameters(Structured { value, ..Structured::EMPTY }, rest, limits))
+pub(crate) fn disposition<'a>(value: &'a [u8], limits: &Limits, kept: &mut Kept) -> Option<Structured<'a>> {
+    let (value, rest) = token(skip_cfws(value))?;
+    Some(parameters(Structured { value, ..Structured::EMPTY }, rest, limits, kept))
 }
 
 /// The first token of a value, without the comments around it.
 pub(crate) fn first_token(value: &[u8]) -> Option<&[u8]> {
-    token(skip_cfws(value)).ok().map(|(_, token)| token)
+    token(skip_cfws(value)).map(|(token, _)| token)
 }
 
 impl Structured<'_> {
@@ -59,19 +57,25 @@ impl Structured<'_> {
 }
 
 /// Reads the parameters; each turn takes at least the semicolon off `rest`, and nothing is read twice.
-fn parameters<'a>(mut structured: Structured<'a>, mut rest: &[u8], limits: &Limits) -> Structured<'a> {
+fn parameters<'a>(mut structured: Structured<'a>, mut rest: &[u8], limits: &Limits, kept: &mut Kept) -> Structured<'a> {
     loop {
         // A comment may hold a semicolon.
         rest = skip_cfws(rest);
-        let Some(semicolon) = memchr::memchr(b';', rest) else { break };
-        rest = skip_cfws(rest.get(semicolon.saturating_add(1)..).unwrap_or_default());
-        let Ok((behind, name)) = token(rest) else { continue };
+        rest = match rest {
+            [b';', behind @ ..] => behind,
+            _ => {
+                let Some(semicolon) = memchr::memchr(b';', rest) else { break };
+                rest.get(semicolon.saturating_add(1)..).unwrap_or_default()
+            }
+        };
+        rest = skip_cfws(rest);
+        let Some((name, behind)) = token(rest) else { continue };
         // What was read of a parameter without a value is not read again: many of them, each with a comment that never
         // ends, would cost the square of their number (attack row M11).
         rest = skip_cfws(behind);
         let Some(behind) = rest.strip_prefix(b"=") else { continue };
         let behind = skip_cfws(behind);
-        let (behind, mut value) = if behind.first() == Some(&b'"') { quoted(behind) } else { bare(behind) };
+        let (behind, value) = if behind.first() == Some(&b'"') { quoted(behind) } else { bare(behind) };
         rest = behind;
         if structured.parameters.len() >= limits.parameters {
             structured.too_many = true;
@@ -81,42 +85,53 @@ fn parameters<'a>(mut structured: Structured<'a>, mut rest: &[u8], limits: &Limi
             structured.cut = true;
             continue;
         }
-        if value.len() > limits.parameter_octets {
-            structured.cut = true;
-            value.truncate(limits.parameter_octets);
-        }
-        structured.parameters.list.push((Bytes::copy_from_slice(name), value.into()));
+        structured.cut |= value.len() > limits.parameter_octets;
+        let value = value.get(..limits.parameter_octets).unwrap_or(&value);
+        structured.parameters.list.push((kept.keep_word(name), kept.keep_word(value)));
     }
     structured
 }
 
-/// `token := 1*<any (US-ASCII) CHAR except SPACE, CTLs, or tspecials>`
-fn token(input: &[u8]) -> IResult<&[u8], &[u8]> {
-    take_while1(|octet: u8| octet.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&octet)).parse(input)
+/// `token := 1*<any (US-ASCII) CHAR except SPACE, CTLs, or tspecials>`, and what is behind it.
+fn token(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    #[allow(clippy::indexing_slicing, reason = "the table has a place for every octet")]
+    let end = input.iter().position(|octet| !TOKEN[usize::from(*octet)]).unwrap_or(input.len());
+    input.split_at_checked(end).filter(|_| end > 0)
 }
 
-fn cfws(input: &[u8]) -> IResult<&[u8], ()> {
-    let mut rest = input;
-    loop {
-        let (behind, blank) = take_while(|octet: u8| matches!(octet, b' ' | b'\t' | b'\r' | b'\n')).parse(rest)?;
-        let (behind, comment) = opt(comment).parse(behind)?;
-        rest = behind;
-        if blank.is_empty() && comment.is_none() {
-            return Ok((rest, ()));
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut octet = b'!';
+    while octet <= b'~' {
+        #[allow(clippy::indexing_slicing, reason = "the table has a place for every octet")]
+        {
+            table[octet as usize] =
+                !matches!(octet, b'(' | b')' | b'<' | b'>' | b'@' | b',' | b';' | b':' | b'\\' | b'"')
+                    && !matches!(octet, b'/' | b'[' | b']' | b'?' | b'=');
         }
+        octet += 1;
+    }
+    table
+};
+
+/// What is behind white space, line ends and comments.
+fn skip_cfws(mut input: &[u8]) -> &[u8] {
+    loop {
+        input = match input {
+            [b' ' | b'\t' | b'\r' | b'\n', behind @ ..] => behind,
+            [b'(', behind @ ..] => skip_comment(behind),
+            _ => return input,
+        };
     }
 }
 
-fn skip_cfws(input: &[u8]) -> &[u8] {
-    cfws(input).map_or(input, |(rest, ())| rest)
-}
-
-/// A comment with all that are nested in it, counted and not recursed into. One that never ends takes all.
-fn comment(input: &[u8]) -> IResult<&[u8], ()> {
-    let (mut rest, _) = tag(&b"("[..]).parse(input)?;
+/// What is behind a comment, of which the parenthesis has been taken, and all that are nested in it: they are counted and
+/// not recursed into. One that never ends takes all.
+fn skip_comment(mut rest: &[u8]) -> &[u8] {
     let mut depth = 1_usize;
-    while depth > 0 {
-        let Some((octet, behind)) = rest.split_first() else { break };
+    while depth > 0
+        && let Some((octet, behind)) = rest.split_first()
+    {
         rest = behind;
         match octet {
             b'(' => depth = depth.saturating_add(1),
@@ -125,19 +140,19 @@ fn comment(input: &[u8]) -> IResult<&[u8], ()> {
             _ => {}
         }
     }
-    Ok((rest, ()))
+    rest
 }
 
-/// What stands between the quotes, with quoted pairs and folding undone (RFC 5322 §3.2.4). One that never ends takes
-/// all.
-fn quoted(input: &[u8]) -> (&[u8], Vec<u8>) {
+/// What stands between the quotes, with quoted pairs and folding undone (RFC 5322 §3.2.4), and what is behind it. One that
+/// never ends takes all.
+fn quoted(input: &[u8]) -> (&[u8], Cow<'_, [u8]>) {
     let mut rest = input.get(1..).unwrap_or_default();
     // Nearly every value stands there as it is.
     if let Some(end) = memchr::memchr3(b'"', b'\\', b'\r', rest)
         && let Some((value, [b'"', behind @ ..])) = rest.split_at_checked(end)
         && memchr::memchr(b'\n', value).is_none()
     {
-        return (behind, value.to_vec());
+        return (behind, Cow::Borrowed(value));
     }
     let mut value = Vec::new();
     while let Some((octet, behind)) = rest.split_first() {
@@ -152,12 +167,12 @@ fn quoted(input: &[u8]) -> (&[u8], Vec<u8>) {
             octet => value.push(*octet),
         }
     }
-    (rest, value)
+    (rest, Cow::Owned(value))
 }
 
 /// A value without quotes: all up to the next semicolon or comment. `name=report (1).pdf` begins a comment and
 /// `name=report(1).pdf` does not, because many programs send the latter and hardly one a comment without a space.
-fn bare(input: &[u8]) -> (&[u8], Vec<u8>) {
+fn bare(input: &[u8]) -> (&[u8], Cow<'_, [u8]>) {
     let mut blank = false;
     let end = input.iter().position(|octet| {
         let ends = *octet == b';' || (blank && *octet == b'(');
@@ -165,7 +180,7 @@ fn bare(input: &[u8]) -> (&[u8], Vec<u8>) {
         ends
     });
     let (value, rest) = input.split_at_checked(end.unwrap_or(input.len())).unwrap_or((input, b""));
-    (skip_cfws(rest), crate::field::unfold(value))
+    (skip_cfws(rest), unfold(value))
 }
 
 #[cfg(test)]
@@ -180,7 +195,7 @@ mod tests {
     }
 
     fn parse(value: &str) -> Option<Parsed> {
-        let parsed = content_type(value.as_bytes(), &Limits::default())?;
+        let parsed = content_type(value.as_bytes(), &Limits::default(), &mut Kept::default())?;
         let list = parsed.parameters.iter().map(|(name, value)| (text(name), text(value))).collect();
         Some((text(parsed.value), text(parsed.subtype), list))
     }
@@ -223,10 +238,10 @@ mod tests {
     #[test]
     fn a_disposition_may_have_parameters() {
         let limits = Limits::default();
-        let parsed = disposition(b" attachment; filename=\"a.b\"", &limits).unwrap();
+        let parsed = disposition(b" attachment; filename=\"a.b\"", &limits, &mut Kept::default()).unwrap();
         assert_eq!(parsed.value, b"attachment");
         assert_eq!(parsed.parameters.value("FILENAME").unwrap().octets, &b"a.b"[..]);
-        assert_eq!(disposition(b"; filename=x", &limits), None);
+        assert_eq!(disposition(b"; filename=x", &limits, &mut Kept::default()), None);
     }
 
     #[test]
@@ -238,6 +253,6 @@ mod tests {
     #[test]
     fn sec_m11_nested_comments_are_counted_and_not_recursed_into() {
         let value = [b"text/plain".as_slice(), &[b'('; 1 << 20]].concat();
-        assert!(content_type(&value, &Limits::default()).is_some());
+        assert!(content_type(&value, &Limits::default(), &mut Kept::default()).is_some());
     }
 }

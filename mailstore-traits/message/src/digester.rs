@@ -15,6 +15,7 @@ use bytes::Bytes;
 use crate::digest::FieldData;
 use crate::encoding::tree;
 use crate::field::{self, KNOWN};
+use crate::kept::Kept;
 use crate::part::PartData;
 use crate::{Defect, Defects, Digest, Limits, PartKind};
 use delimiter::{Delimiter, Overflow};
@@ -71,6 +72,7 @@ pub struct Digester {
     frames: Vec<Frame>,
 
     // What is found.
+    kept: Kept,
     parts: Vec<PartData>,
     parts_octets: usize,
     types_octets: usize,
@@ -83,8 +85,11 @@ pub struct Digester {
     previewing: bool,
 }
 
-/// What most messages need, and so has room from the start: octets of a header field, kept fields, parts.
-const HELD: usize = 512;
+/// The longest line without its end (RFC 5322 §2.1.1).
+const LINE_MOST: usize = 998;
+
+/// What most messages need, and so has room from the start: octets of a held line, kept fields, parts.
+const HELD: usize = 256;
 const FIELDS: usize = 12;
 const PARTS: usize = 4;
 
@@ -126,7 +131,7 @@ impl Digester {
             line_len: 0,
             last: 0,
             first: 0,
-            held: Vec::with_capacity(HELD),
+            held: Vec::new(),
             overflow: Overflow::None,
             previous_end: 0,
             previous_text: false,
@@ -136,6 +141,7 @@ impl Digester {
             field_eight_bit: false,
             structure: Structure::default(),
             frames,
+            kept: Kept::default(),
             parts,
             parts_octets: 0,
             types_octets: 0,
@@ -152,15 +158,9 @@ impl Digester {
     pub fn feed(&mut self, chunk: &[u8]) {
         let mut rest = chunk;
         while !rest.is_empty() {
+            rest = self.pass_over_fields(rest);
             rest = self.pass_over_calm_lines(rest);
-            // As far as a block reaches, and to the end of the line there; then the rest may be calm again. Behind a
-            // header it may be so at once.
-            let reach = if self.in_header { 128 } else { calm::BLOCK };
-            let behind = rest.get(reach..).unwrap_or_default();
-            let end = memchr::memchr(b'\n', behind).map_or(rest.len(), |lf| lf.saturating_add(reach).saturating_add(1));
-            let Some((piece, behind)) = rest.split_at_checked(end) else { return };
-            self.feed_lines(piece);
-            rest = behind;
+            rest = self.feed_lines(rest);
         }
     }
 
@@ -179,26 +179,37 @@ impl Digester {
         }
         self.add_to_preview(lines);
         self.crs = self.crs.saturating_add(found.lines);
-        self.crlfs = self.crlfs.saturating_add(found.lines);
-        self.line_ends = self.line_ends.saturating_add(found.lines);
-        self.position = self.position.saturating_add(lines.len() as u64);
-        self.line_start = self.position;
-        self.last = b'\n';
-        self.previous_end = 2;
         // Whether something stands before the last CRLF that is no line end itself.
-        self.previous_text = lines.iter().rev().nth(2).is_some_and(|octet| *octet != b'\n');
+        let text = lines.iter().rev().nth(2).is_some_and(|octet| *octet != b'\n');
+        self.pass(lines.len(), found.lines, text);
         behind
     }
 
-    fn feed_lines(&mut self, chunk: &[u8]) {
-        self.look_at_octets(chunk);
+    /// Takes lines of a body one by one as far as a block reaches, or one line of a header: then what follows may be plain
+    /// again. Gives what is behind them.
+    fn feed_lines<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
         let mut rest = chunk;
-        while !rest.is_empty() {
+        let enough = chunk.len().saturating_sub(calm::BLOCK);
+        while !rest.is_empty() && rest.len() > enough {
             let Some((line, behind)) =
                 memchr::memchr(b'\n', rest).and_then(|lf| rest.split_at_checked(lf.saturating_add(1)))
             else {
-                return self.take(rest);
+                self.take(rest);
+                rest = b"";
+                break;
             };
+            rest = behind;
+            if let Some(text) = line.strip_suffix(b"\r\n")
+                && text.len() <= LINE_MOST
+                && !self.in_header
+                && self.line_len == 0
+                && text.first() != Some(&b'-')
+            {
+                // A line of a body in which there is nothing to find.
+                self.add_to_preview(line);
+                self.pass(line.len(), 1, !text.is_empty());
+                continue;
+            }
             // The octet before the LF may have come with the chunk before.
             let cr = line
                 .len()
@@ -206,8 +217,24 @@ impl Digester {
                 .map_or(self.line_len > 0 && self.last == b'\r', |before| line.get(before) == Some(&b'\r'));
             self.take(line);
             self.end_line(if cr { 2 } else { 1 });
-            rest = behind;
+            if self.in_header {
+                break;
+            }
         }
+        self.look_at_octets(chunk.get(..chunk.len().saturating_sub(rest.len())).unwrap_or_default());
+        rest
+    }
+
+    /// Whole lines have been dealt with: so many octets, and so many lines that end with CRLF. `text` is whether the last of
+    /// them has other octets than its end.
+    fn pass(&mut self, octets: usize, lines: u64, text: bool) {
+        self.position = self.position.saturating_add(octets as u64);
+        self.line_start = self.position;
+        self.crlfs = self.crlfs.saturating_add(lines);
+        self.line_ends = self.line_ends.saturating_add(lines);
+        self.last = b'\n';
+        self.previous_end = 2;
+        self.previous_text = text;
     }
 
     /// The digest of what has been fed: the message ends here.
@@ -302,6 +329,9 @@ impl Digester {
     fn hold(&mut self, piece: &[u8], ceiling: usize) {
         let room = ceiling.saturating_sub(self.held.len()).min(piece.len());
         let Some((kept, over)) = piece.split_at_checked(room) else { return };
+        if self.held.capacity() == 0 {
+            self.held.reserve(HELD);
+        }
         self.held.extend_from_slice(kept);
         if !over.is_empty() {
             self.overflow.take(self.held.last().copied(), over);
@@ -329,7 +359,7 @@ impl Digester {
         }
         self.line_ends = before.saturating_add(u64::from(end > 0));
         let text = self.line_len.saturating_sub(end);
-        if text > 998 {
+        if text > LINE_MOST as u64 {
             self.defects.insert(Defect::LongLine);
         }
         if self.in_header {

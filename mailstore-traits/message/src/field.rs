@@ -1,5 +1,7 @@
 //! Header fields (RFC 5322 §2.2, §3.6): where a field's name ends, and which fields a digest keeps or counts.
 
+use std::borrow::Cow;
+
 /// A header field that the digest kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -58,17 +60,41 @@ pub(crate) const KNOWN: [(&str, Keep); 26] = [
 
 /// The number of a known name.
 pub(crate) fn known(name: &[u8]) -> Option<(u8, Keep)> {
-    let index = KNOWN.iter().position(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))?;
-    let (_, keep) = KNOWN.get(index)?;
-    Some((u8::try_from(index).ok()?, *keep))
+    // Most names in a header are none of these, and few of these are as long as one another.
+    let &candidates = BY_LENGTH.get(name.len())?;
+    let mut left = candidates;
+    while left != 0 {
+        let index = left.trailing_zeros();
+        let (known, keep) = KNOWN.get(index as usize)?;
+        // Nearly every one is spelled as in the RFC.
+        if known.as_bytes() == name || known.as_bytes().eq_ignore_ascii_case(name) {
+            return Some((u8::try_from(index).ok()?, *keep));
+        }
+        left &= left.wrapping_sub(1);
+    }
+    None
 }
+
+/// For each length the known names that have it, a bit for each.
+const BY_LENGTH: [u32; 23] = {
+    let mut lengths = [0; 23];
+    let mut index = 0;
+    while index < KNOWN.len() {
+        #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
+        {
+            lengths[KNOWN[index].0.len()] |= 1 << index;
+        }
+        index += 1;
+    }
+    lengths
+};
 
 /// Cuts a field at its colon: its name, and what stands behind the colon without the last line end. `None` if this is
 /// no field: `field-name = 1*ftext`, and in obsolete messages white space before the colon (RFC 5322 §3.6.8, §4.5.8).
 pub(crate) fn split(field: &[u8]) -> Option<(&[u8], &[u8])> {
     let (name, value) = field.split_at_checked(memchr::memchr(b':', field)?)?;
     let name = name.trim_ascii_end();
-    if name.is_empty() || !name.iter().all(|octet| (33..=126).contains(octet)) {
+    if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
         return None;
     }
     let value = value.get(1..).unwrap_or_default();
@@ -77,12 +103,12 @@ pub(crate) fn split(field: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// A value on one line: folding undone (RFC 5322 §2.2.3), without white space at its ends.
-pub(crate) fn unfold(value: &[u8]) -> Vec<u8> {
-    let mut line: Vec<u8> = value.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect();
-    line.truncate(line.trim_ascii_end().len());
-    let blank = line.len().saturating_sub(line.trim_ascii_start().len());
-    line.drain(..blank);
-    line
+pub(crate) fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+    let value = value.trim_ascii();
+    if memchr::memchr2(b'\r', b'\n', value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(value.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect())
 }
 
 #[cfg(test)]
@@ -112,12 +138,17 @@ mod tests {
     fn names_are_known_in_any_case() {
         assert_eq!(known(b"DATE"), Some((0, Keep::Envelope)));
         assert_eq!(known(b"received"), Some((16, Keep::Count)));
-        assert_eq!(known(b"X-Mailer"), None);
+        for unknown in [&b"X-Mailer"[..], b"", b"Dote", b"a name that is longer than any of those that are known"] {
+            assert_eq!(known(unknown), None);
+        }
+        for (number, (name, keep)) in KNOWN.iter().enumerate() {
+            assert_eq!(known(name.to_uppercase().as_bytes()), Some((number as u8, *keep)));
+        }
     }
 
     #[test]
     fn unfolding_takes_line_ends_and_outer_white_space_away() {
-        assert_eq!(unfold(b"  a\r\n\t b \r\n "), b"a\t b");
-        assert_eq!(unfold(b" \t "), b"");
+        assert_eq!(&*unfold(b"  a\r\n\t b \r\n "), b"a\t b");
+        assert_eq!(&*unfold(b" \t \r\n"), b"");
     }
 }

@@ -142,6 +142,7 @@ mod digest;
 mod digester;
 mod encoding;
 mod field;
+mod kept;
 mod limits;
 mod parameter;
 mod part;

@@ -33,5 +33,10 @@ fn sec_m11_comments_groups_and_encoded_words_nest_without_end() {
         assert!(addresses("g:".repeat(50_000).as_bytes()).count() > 0);
         assert!(addresses("<".repeat(50_000).as_bytes()).count() <= 50_000);
         assert!(!words::encode("ä".repeat(50_000).as_bytes()).is_empty());
+        let words = "=?utf-8?Q?=C3?= =?utf-8?B?pA==?= ".repeat(20_000);
+        assert_eq!(words::decode(words.as_bytes()).trim_end(), "ä".repeat(20_000));
+        // A word within a word within a word, and none of them ends.
+        let nested = "=?utf-8?Q?x ".repeat(50_000);
+        assert_eq!(words::decode(nested.as_bytes()), nested);
     });
 }

@@ -22,8 +22,9 @@ pub enum Decoded {
 /// Takes the dots out of a message that comes in, and finds its end.
 ///
 /// It keeps no octets: up to two of them (`.` CR) wait in the caller's buffer until it is known what they are. Stretches
-/// of half a kilobyte and more in which nothing has to be altered are slices of the input; shorter ones are joined by
-/// copying, so that a message of many short stretches does not make an event of each.
+/// of half a kilobyte and more in which nothing has to be altered are slices of the input; those between which there is but
+/// a dot are moved together in its place, and shorter ones are joined by copying, so that a message of many stretches does
+/// not make an event of each.
 #[derive(Debug, Clone)]
 pub struct DotDecoder(Stretches<true>);
 
@@ -285,7 +286,17 @@ mod tests {
     /// too.
     #[test]
     fn sec_s3_what_is_wrong_is_found_wherever_in_a_long_message_it_stands() {
-        let plain = "as plain as text can be\r\n".repeat(20);
+        // Whether a dot is near makes a difference to how octets are looked at.
+        for plain in ["as plain as text can be\r\n", "as plain. And plain again\r\n"] {
+            let plain = plain.repeat(20);
+            (0..300).for_each(|at| find_what_is_wrong(&plain, at));
+            // Behind some of them the search for dots begins again.
+            let plain = plain.repeat(6);
+            (2000..2100).for_each(|at| find_what_is_wrong(&plain, at));
+        }
+    }
+
+    fn find_what_is_wrong(plain: &str, at: usize) {
         let remarkable = [
             "\r",
             "\n",
@@ -300,21 +311,19 @@ mod tests {
             ".",
             "\r\n\n",
         ];
-        for at in 0..300 {
-            for remarkable in remarkable {
-                let octets = [&plain[..at], remarkable, &plain[at..], ".\r\n"].concat().into_bytes();
-                let (message, end) = reference(&octets);
-                for cut in [0, at, at + 1, at + 2, octets.len() / 2] {
-                    let outcome = decode(LineEndPolicy::Normalize, &[&octets[..cut], &octets[cut..]]);
-                    if remarkable == "\0" {
-                        // A CRLF that it stands in is no CRLF, but would have been given as one.
-                        assert!(outcome.faults.nul && outcome.ended, "{at}");
-                        assert!(message == outcome.octets && message.starts_with(&octets[..at]), "{at}");
-                        continue;
-                    }
-                    assert_eq!(outcome.octets, message, "{remarkable:?} at {at}, cut at {cut}");
-                    assert_eq!((outcome.ended, outcome.rest.len()), (true, octets.len() - end.unwrap()));
+        for remarkable in remarkable {
+            let octets = [&plain[..at], remarkable, &plain[at..], ".\r\n"].concat().into_bytes();
+            let (message, end) = reference(&octets);
+            for cut in [0, at, at + 1, at + 2, octets.len() / 2] {
+                let outcome = decode(LineEndPolicy::Normalize, &[&octets[..cut], &octets[cut..]]);
+                if remarkable == "\0" {
+                    // A CRLF that it stands in is no CRLF, but would have been given as one.
+                    assert!(outcome.faults.nul && outcome.ended, "{at}");
+                    assert!(message == outcome.octets && message.starts_with(&octets[..at]), "{at}");
+                    continue;
                 }
+                assert_eq!(outcome.octets, message, "{remarkable:?} at {at}, cut at {cut}");
+                assert_eq!((outcome.ended, outcome.rest.len()), (true, octets.len() - end.unwrap()));
             }
         }
     }
@@ -328,6 +337,19 @@ mod tests {
             panic!("octets expected");
         };
         assert_eq!((octets.as_ptr(), octets.len()), (from, line.len() * 4));
+    }
+
+    #[test]
+    fn stretches_with_a_dot_between_them_are_one_slice() {
+        let line = [&[b'x'; 1000][..], b"\r\n"].concat();
+        let wire = [&line[..], b".", &line, b"..", &line, b"."].concat();
+        let mut input = BytesMut::from(&wire[..]);
+        let from = input.as_ptr();
+        let Some(Decoded::Octets(octets)) = DotDecoder::new(LineEndPolicy::Normalize).next(&mut input) else {
+            panic!("octets expected");
+        };
+        assert_eq!(octets, [&line[..], &line, b".", &line].concat());
+        assert_eq!((octets.as_ptr(), &input[..]), (from, &b"."[..]));
     }
 
     #[test]
@@ -368,33 +390,53 @@ mod tests {
         prop::collection::vec(prop::sample::select(b"x.\r\n".to_vec()), 0..60)
     }
 
+    fn agrees_with_the_reference(octets: &[u8], cuts: &[usize]) -> Result<(), TestCaseError> {
+        let (message, end) = reference(octets);
+        let mut chunks = Vec::new();
+        let (mut rest, mut sizes) = (octets, cuts.iter().cycle());
+        while !rest.is_empty() {
+            let (chunk, next) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
+            chunks.push(chunk);
+            rest = next;
+        }
+        let outcome = decode(LineEndPolicy::Normalize, &chunks);
+        if outcome.faults.nul {
+            prop_assert!(octets.contains(&0));
+        } else {
+            prop_assert_eq!(outcome.ended, end.is_some());
+            if let Some(end) = end {
+                prop_assert_eq!(&outcome.octets, &message);
+                prop_assert_eq!(&outcome.rest[..], &octets[end..]);
+            } else {
+                // What is undecided at the end has not been given yet.
+                prop_assert!(message.starts_with(&outcome.octets));
+            }
+        }
+        Ok(())
+    }
+
     proptest! {
+        #[test]
+        fn agrees_with_the_reference_where_stretches_are_long(
+            pieces in prop::collection::vec((0usize..12, 0usize..3), 0..24),
+            cuts in prop::collection::vec(1usize..6000, 1..8),
+        ) {
+            let pieces = pieces.into_iter().map(|(kind, more)| match kind {
+                0..5 => [&vec![b'x'; [500, 640, 5000][more]][..], b"\r\n"].concat(),
+                5..7 => b"A line. And more.\r\n".repeat(30 + more),
+                7..10 => b".".repeat(1 + more),
+                10 => [&b"\n"[..], b"\r", b"\r\n"][more].to_vec(),
+                _ => [&b"..\r\n"[..], b".x\r\n", b"\0"][more].to_vec(),
+            });
+            agrees_with_the_reference(&pieces.collect::<Vec<_>>().concat(), &cuts)?;
+        }
+
         #[test]
         fn agrees_with_the_reference_however_it_is_cut(
             octets in prop::collection::vec(prop::sample::select(b"xx..\r\r\n\n\0".to_vec()), 0..60),
             cuts in prop::collection::vec(1usize..7, 1..8),
         ) {
-            let (message, end) = reference(&octets);
-            let mut chunks = Vec::new();
-            let (mut rest, mut sizes) = (&octets[..], cuts.iter().cycle());
-            while !rest.is_empty() {
-                let (chunk, next) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
-                chunks.push(chunk);
-                rest = next;
-            }
-            let outcome = decode(LineEndPolicy::Normalize, &chunks);
-            if outcome.faults.nul {
-                prop_assert!(octets.contains(&0));
-            } else {
-                prop_assert_eq!(outcome.ended, end.is_some());
-                if let Some(end) = end {
-                    prop_assert_eq!(&outcome.octets, &message);
-                    prop_assert_eq!(&outcome.rest[..], &octets[end..]);
-                } else {
-                    // What is undecided at the end has not been given yet.
-                    prop_assert!(message.starts_with(&outcome.octets));
-                }
-            }
+            agrees_with_the_reference(&octets, &cuts)?;
         }
 
         #[test]

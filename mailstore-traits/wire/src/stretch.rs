@@ -47,10 +47,18 @@ enum Piece {
 
 /// A stretch this long is worth a slice that keeps its read buffer alive.
 const WORTH_A_SLICE: usize = 512;
+/// A stretch shorter than this is moved up by the dots before it.
+const MOVED: usize = 4096;
 /// Short stretches are joined up to this many octets.
 const JOINED: usize = 4096;
 /// So many octets are looked at as one: the compiler makes a few instructions of it.
 const BLOCK: usize = 128;
+/// And so many where no dot is near.
+const LARGE_BLOCK: usize = 256;
+/// Octets behind a block that are looked at with it.
+const BEHIND: usize = 2;
+/// So far ahead a dot is looked for: some whole blocks. Farther would be in vain if something else is remarkable nearby.
+const AHEAD: usize = 2048 + BEHIND;
 /// A dot at a line's start is a sign that more of them are near. Whole lines up to this many octets are copied one octet
 /// after the other, which is cheaper than to begin a search for each of them.
 const SHORT_LINE: usize = 16;
@@ -77,7 +85,7 @@ impl<const DOTS: bool> Stretches<DOTS> {
                 Piece::Run(len, to) if joined.is_empty() && (len >= WORTH_A_SLICE || len == rest.len()) => {
                     self.at = to;
                     input.advance(taken);
-                    return Some(Stretch::Octets(input.split_to(len).freeze()));
+                    return Some(Stretch::Octets(self.close_ranks(input, len)));
                 }
                 Piece::Run(len, _) if len >= WORTH_A_SLICE => break,
                 Piece::Run(len, to) => {
@@ -123,6 +131,36 @@ impl<const DOTS: bool> Stretches<DOTS> {
             joined.shrink_to_fit();
         }
         (!joined.is_empty()).then(|| Stretch::Octets(joined.into()))
+    }
+
+    /// Takes a run of so many octets off the front of `input`, and with it those behind it from which only a dot has to be
+    /// taken: they are moved up by the dots before them. That is to move an octet once, and costs less than a slice for
+    /// each.
+    fn close_ranks(&mut self, input: &mut BytesMut, run: usize) -> Bytes {
+        let (mut kept, mut taken) = (run, run);
+        while DOTS && self.at == Position::LineStart {
+            let Some([b'.', behind @ ..]) = input.get(taken..) else { break };
+            // One that is longer than this is better left where it is, and is not looked through in vain.
+            let behind = behind.get(..MOVED).unwrap_or(behind);
+            if matches!(behind, [] | [b'\r' | b'\n' | 0, ..]) {
+                break;
+            }
+            let Piece::Run(len, to) = Self::run(behind) else { break };
+            if len == MOVED {
+                break;
+            }
+            let from = taken + 1;
+            input.copy_within(from..from + len, kept);
+            (kept, taken) = (kept + len, from + len);
+            self.at = to;
+            if len < WORTH_A_SLICE {
+                // More such may follow, which are joined otherwise.
+                break;
+            }
+        }
+        let octets = input.split_to(kept).freeze();
+        input.advance(taken - kept);
+        octets
     }
 
     /// What has been wrong with the data so far.
@@ -197,24 +235,41 @@ impl<const DOTS: bool> Stretches<DOTS> {
     /// How many octets at the front certainly pass as they are: whole blocks, in which each CR has its LF and each LF its
     /// CR, even across the block's end, and neither a NUL nor a line with a dot in front begins.
     fn clean_blocks(input: &[u8]) -> usize {
-        let (Some(second), Some(third)) = (input.get(1..), input.get(2..)) else { return 0 };
-        let ((first, _), (second, _), (third, _)) = (input.as_chunks(), second.as_chunks(), third.as_chunks());
-        let blocks = first.iter().zip(second).zip(third);
-        blocks.take_while(|((first, second), third)| Self::is_clean(first, second, third)).count() * BLOCK
-    }
-
-    /// Each octet with the two behind it. Written so that all of a block is looked at, whatever is found: that is what can
-    /// be done to many octets at once.
-    #[inline]
-    fn is_clean(first: &[u8; BLOCK], second: &[u8; BLOCK], third: &[u8; BLOCK]) -> bool {
-        let (mut faults, mut least) = (0, u8::MAX);
-        for ((&first, &second), &third) in first.iter().zip(second).zip(third) {
-            let dot = DOTS && third == b'.';
-            faults |= u8::from((first == b'\r') != (second == b'\n')) | (u8::from(second == b'\n') & u8::from(dot));
-            least = least.min(first);
+        let mut len = 0;
+        loop {
+            let ahead = input.get(len..).unwrap_or_default();
+            let ahead = ahead.get(..AHEAD).unwrap_or(ahead);
+            // Where there is no dot no line begins with one, and there is none in an attachment: larger blocks then.
+            let no_dot = if DOTS { memchr::memchr(b'.', ahead).unwrap_or(ahead.len()) } else { ahead.len() };
+            let mut clean = clean_blocks::<false, LARGE_BLOCK>(ahead.get(..no_dot).unwrap_or_default());
+            clean += clean_blocks::<DOTS, BLOCK>(ahead.get(clean..).unwrap_or_default());
+            len += clean;
+            if clean + BEHIND < AHEAD {
+                return len;
+            }
         }
-        faults == 0 && least != 0
     }
+}
+
+/// How many octets at the front are whole blocks in which nothing is remarkable; dots are not looked for in all cases.
+fn clean_blocks<const DOTS: bool, const N: usize>(octets: &[u8]) -> usize {
+    let (Some(second), Some(third)) = (octets.get(1..), octets.get(BEHIND..)) else { return 0 };
+    let ((first, _), (second, _), (third, _)) = (octets.as_chunks(), second.as_chunks(), third.as_chunks());
+    let blocks = first.iter().zip(second).zip(third);
+    blocks.take_while(|((first, second), third)| is_clean::<DOTS, N>(first, second, third)).count() * N
+}
+
+/// Each octet with the two behind it. Written so that all of a block is looked at, whatever is found: that is what can be
+/// done to many octets at once.
+#[inline]
+fn is_clean<const DOTS: bool, const N: usize>(first: &[u8; N], second: &[u8; N], third: &[u8; N]) -> bool {
+    let (mut faults, mut least) = (0, u8::MAX);
+    for ((&first, &second), &third) in first.iter().zip(second).zip(third) {
+        let dot = DOTS && third == b'.';
+        faults |= u8::from((first == b'\r') != (second == b'\n')) | (u8::from(second == b'\n') & u8::from(dot));
+        least = least.min(first);
+    }
+    faults == 0 && least != 0
 }
 
 fn make_room(joined: &mut Vec<u8>, input: &[u8]) {

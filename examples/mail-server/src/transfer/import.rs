@@ -17,9 +17,9 @@ use crate::error::{Failure, Outcome};
 use crate::out::{note, say};
 
 /// So many messages are committed in one go: each commit waits for the disk once.
-const BATCH: usize = 200;
+pub(super) const BATCH: usize = 200;
 /// Or so many octets, whichever comes first.
-const BATCH_OCTETS: u64 = 32 << 20;
+pub(super) const BATCH_OCTETS: u64 = 32 << 20;
 
 /// Takes the messages of all paths in. A message that cannot be taken is told and does not stop the others.
 pub(crate) async fn import<S: MailStore>(store: &S, name: &AccountId, args: &ImportArgs) -> Outcome {
@@ -51,7 +51,7 @@ pub(crate) async fn import<S: MailStore>(store: &S, name: &AccountId, args: &Imp
     }
 }
 
-pub(super) fn count(messages: u64) -> String {
+pub(crate) fn count(messages: u64) -> String {
     if messages == 1 { String::from("1 message") } else { format!("{messages} messages") }
 }
 

@@ -1,4 +1,4 @@
-//! Mail in and out of files: mbox, Maildir and .eml.
+//! Mail in and out of files, mbox, Maildir and .eml, and from one store into another.
 
 mod crlf;
 mod date;
@@ -7,6 +7,7 @@ mod files;
 mod import;
 mod mbox;
 mod mbox_writer;
+mod migrate;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mailstore_traits::{Flags, Timestamp};
 
 pub(crate) use export::export;
-pub(crate) use import::import;
+pub(crate) use import::{count, import};
+pub(crate) use migrate::migrate;
 
 use crate::cli::Format;
 use crate::error::{Failure, Outcome, reason};
@@ -113,7 +115,7 @@ impl Reader {
 }
 
 /// A bar on standard error; nothing where that is no terminal.
-fn progress(length: u64, template: &str) -> ProgressBar {
+pub(crate) fn progress(length: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length).with_style(style.progress_chars("=> "))
 }

@@ -4,6 +4,10 @@
 /// Octets of a block. Each has a line end, so that no line is as long as two: far below the 998 of RFC 5322 §2.1.1.
 pub(super) const BLOCK: usize = 448;
 
+/// So far ahead a hyphen is looked for: in an attachment there is none, and where there is none no line begins with one.
+/// Farther would be in vain if something else is odd nearby.
+const AHEAD: usize = 4 * BLOCK;
+
 /// What stands at the front of some octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Calm {
@@ -25,39 +29,48 @@ pub(super) fn calm(octets: &[u8]) -> Option<Calm> {
     }
     let (befores, _) = octets.as_chunks::<BLOCK>();
     let (blocks, _) = behind.as_chunks::<BLOCK>();
-    let (mut end, mut lines, mut high, mut nul) = (0_usize, 0_u64, 0, 0);
+    let (mut end, mut lines) = (0_usize, 0_u64);
+    let mut seen = Seen { high: [0; LANES], least: [255; LANES] };
+    // Up to there is no hyphen.
+    let mut hyphen = 0_usize;
     for (before, block) in befores.iter().zip(blocks) {
-        let found = look(before, block);
-        high |= found.high;
-        nul |= found.nul;
-        if found.odd != 0 || found.line_ends == 0 {
-            break;
+        if hyphen <= end {
+            let ahead = behind.get(end..).unwrap_or_default();
+            let ahead = ahead.get(..AHEAD).unwrap_or(ahead);
+            hyphen = end.saturating_add(memchr::memchr(b'-', ahead).unwrap_or(ahead.len()));
         }
-        lines = lines.saturating_add(found.line_ends.into());
+        let without = hyphen >= end.saturating_add(BLOCK);
+        let found =
+            if without { look::<false>(before, block, &mut seen) } else { look::<true>(before, block, &mut seen) };
+        match found {
+            None | Some(0) => break,
+            Some(line_ends) => lines = lines.saturating_add(line_ends.into()),
+        }
         end = end.saturating_add(BLOCK);
     }
     // What is behind the last line end may be the beginning of any line.
     let last = memchr::memrchr(b'\n', octets.get(..=end)?)?;
-    Some(Calm { octets: last.saturating_add(1), lines, eight_bit: high > 0x7f, nul: nul != 0 })
+    let (eight_bit, nul) = (!seen.high.is_ascii(), seen.least.contains(&0));
+    Some(Calm { octets: last.saturating_add(1), lines, eight_bit, nul })
 }
 
-struct Found {
-    /// Not 0 if a CR or an LF stands alone, or a line begins with a hyphen.
-    odd: u8,
-    /// There are never 256 of them unless some are odd.
-    line_ends: u8,
+/// What has been seen in all blocks, in each lane.
+struct Seen {
     /// All octets, or-ed.
-    high: u8,
-    nul: u8,
+    high: [u8; LANES],
+    /// The least of them.
+    least: [u8; LANES],
 }
 
 /// So many octets are looked at together, each in a lane of its own.
 const LANES: usize = 32;
 
-/// Looks at each octet of a block together with the one before it. Lanes and masks instead of branches and sums: of this
-/// the compiler makes a comparison of sixteen octets at once.
-fn look(before: &[u8; BLOCK], block: &[u8; BLOCK]) -> Found {
-    let (mut odd, mut line_ends, mut high, mut least) = ([0_u8; LANES], [0_u8; LANES], [0_u8; LANES], [255_u8; LANES]);
+/// Looks at each octet of a block together with the one before it: how many line ends there are, or `None` if a CR or an LF
+/// stands alone, or a line begins with a hyphen. Lanes and masks instead of branches and sums: of this the compiler makes a
+/// comparison of sixteen octets at once.
+fn look<const HYPHENS: bool>(before: &[u8; BLOCK], block: &[u8; BLOCK], seen: &mut Seen) -> Option<u8> {
+    let (mut odd, mut line_ends) = ([0_u8; LANES], [0_u8; LANES]);
+    let Seen { mut high, mut least } = *seen;
     let (befores, _) = before.as_chunks::<LANES>();
     let (octets, _) = block.as_chunks::<LANES>();
     for (befores, octets) in befores.iter().zip(octets) {
@@ -65,18 +78,18 @@ fn look(before: &[u8; BLOCK], block: &[u8; BLOCK]) -> Found {
         for ((((odd, line_ends), high), least), (before, octet)) in lanes.zip(befores.iter().zip(octets)) {
             let line_end = mask(*octet == b'\n');
             *odd |= mask(*before == b'\r') ^ line_end;
-            *odd |= mask(*before == b'\n') & mask(*octet == b'-');
+            if HYPHENS {
+                *odd |= mask(*before == b'\n') & mask(*octet == b'-');
+            }
             *line_ends = line_ends.wrapping_sub(line_end);
             *high |= *before;
             *least = (*least).min(*before);
         }
     }
-    Found {
-        odd: odd.iter().fold(0, |all, lane| all | lane),
-        line_ends: line_ends.iter().fold(0, |all: u8, lane| all.wrapping_add(*lane)),
-        high: high.iter().fold(0, |all, lane| all | lane),
-        nul: mask(least.iter().fold(255, |all: u8, lane| all.min(*lane)) == 0),
-    }
+    *seen = Seen { high, least };
+    // There are never 256 of them: each has a CR.
+    let line_ends = line_ends.iter().fold(0, |all: u8, lane| all.wrapping_add(*lane));
+    (odd == [0; LANES]).then_some(line_ends)
 }
 
 const fn mask(holds: bool) -> u8 {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Digester;
+use super::{Digester, is_blank};
 use crate::content::{self, Structured};
 use crate::digest::FieldData;
 use crate::field::{self, Keep};
@@ -19,28 +19,103 @@ pub(super) struct Structure {
     pub(super) encoded: bool,
 }
 
+/// A field that can be read where it stands: its name is followed by the colon, its lines end with CRLF and are not too
+/// long, and the octet behind it says that it is over.
+struct PlainField<'a> {
+    octets: &'a [u8],
+    name: &'a [u8],
+    /// Without the last line end.
+    value: &'a [u8],
+    lines: u64,
+}
+
+impl<'a> PlainField<'a> {
+    fn at_start_of(header: &'a [u8]) -> Option<Self> {
+        // What begins with a hyphen may be a delimiter.
+        if header.first() == Some(&b'-') {
+            return None;
+        }
+        let colon = header.iter().position(|octet| *octet == b':' || !octet.is_ascii_graphic())?;
+        let (name, behind) = header.split_at_checked(colon)?;
+        if name.is_empty() || behind.first() != Some(&b':') {
+            return None;
+        }
+        let (mut lines, mut start, mut from) = (0_u64, 0_usize, colon);
+        let end = loop {
+            let lf = memchr::memchr(b'\n', header.get(from..)?)?.checked_add(from)?;
+            let end = lf.checked_add(1)?;
+            let text = header.get(start..lf)?.strip_suffix(b"\r")?.len();
+            if text > super::LINE_MOST {
+                return None;
+            }
+            lines = lines.saturating_add(1);
+            if !is_blank(*header.get(end)?) {
+                break end;
+            }
+            (start, from) = (end, end);
+        };
+        let octets = header.get(..end)?;
+        let value = octets.get(colon.checked_add(1)?..end.checked_sub(2)?)?;
+        Some(Self { octets, name, value, lines })
+    }
+}
+
 impl Digester {
+    /// Takes whole fields off the front of a header, and the empty line that ends it, as far as nothing is remarkable about
+    /// them: they are read where they stand. Gives what is behind them, which goes line by line: the header's last field in
+    /// these octets at least, of which the next ones say whether it goes on.
+    pub(super) fn pass_over_fields<'a>(&mut self, octets: &'a [u8]) -> &'a [u8] {
+        let mut rest = octets;
+        while self.in_header && self.line_len == 0 {
+            if let Some(behind) = rest.strip_prefix(b"\r\n") {
+                self.end_field();
+                self.pass(2, 1, false);
+                self.end_header(self.position, self.line_ends);
+                rest = behind;
+            } else if let Some(field) = PlainField::at_start_of(rest)
+                && field.octets.len() <= self.limits.held_octets()
+            {
+                // The one before it, that had to be held.
+                self.end_field();
+                self.field_truncated = false;
+                self.field_eight_bit = !field.octets.is_ascii();
+                self.read_field(field.name, field.value, self.position);
+                self.pass(field.octets.len(), field.lines, true);
+                rest = rest.get(field.octets.len()..).unwrap_or_default();
+            } else {
+                break;
+            }
+        }
+        let passed = octets.len().saturating_sub(rest.len());
+        self.look_at_octets(octets.get(..passed).unwrap_or_default());
+        rest
+    }
+
     /// Reads the field in `held` and empties it.
     pub(super) fn end_field(&mut self) {
         let Some(start) = self.field_start.take() else { return };
         let held = std::mem::take(&mut self.held);
         if let Some((name, value)) = field::split(&held) {
-            if self.field_truncated {
-                self.defect(Defect::HeaderTruncated);
-            }
-            if self.field_eight_bit {
-                self.defect(Defect::EightBitHeader);
-            }
-            self.keep_field(name, value, start);
-            if name.get(..8).is_some_and(|head| head.eq_ignore_ascii_case(b"content-")) {
-                self.read_mime(name, value);
-            }
+            self.read_field(name, value, start);
         }
         // The buffer is used again: its size is what the longest field so far needed.
         self.held = held;
         self.held.clear();
         self.field_truncated = false;
         self.field_eight_bit = false;
+    }
+
+    fn read_field(&mut self, name: &[u8], value: &[u8], start: u64) {
+        if self.field_truncated {
+            self.defect(Defect::HeaderTruncated);
+        }
+        if self.field_eight_bit {
+            self.defect(Defect::EightBitHeader);
+        }
+        self.keep_field(name, value, start);
+        if name.get(..8).is_some_and(|head| head.eq_ignore_ascii_case(b"content-")) {
+            self.read_mime(name, value);
+        }
     }
 
     /// Counts the field and keeps it, if it is one of those and stands in the header of a message.
@@ -66,16 +141,13 @@ impl Digester {
             self.defect(Defect::HeaderTruncated);
         }
         self.fields_octets = self.fields_octets.saturating_add(kept.len());
-        if self.fields.is_empty() {
-            // As many as most headers have of those that are kept.
-            self.fields.reserve(12);
-        }
+        let value = self.kept.keep(kept);
         self.fields.push(FieldData {
             owner,
             name: number,
             offset: i64::try_from(start).unwrap_or(i64::MAX),
             truncated: cut || self.field_truncated,
-            value: Bytes::copy_from_slice(kept),
+            value,
         });
     }
 
@@ -90,17 +162,17 @@ impl Digester {
             let token = content::first_token(value).unwrap_or_default();
             self.structure.encoded |=
                 token.eq_ignore_ascii_case(b"base64") || token.eq_ignore_ascii_case(b"quoted-printable");
-            self.set(token.to_vec(), |mime| &mut mime.encoding);
+            self.set(token, |mime| &mut mime.encoding);
         } else if is("Content-ID") {
-            self.set(field::unfold(value), |mime| &mut mime.id);
+            self.set(&field::unfold(value), |mime| &mut mime.id);
         } else if is("Content-Description") {
-            self.set(field::unfold(value), |mime| &mut mime.description);
+            self.set(&field::unfold(value), |mime| &mut mime.description);
         } else if is("Content-MD5") {
-            self.set(field::unfold(value), |mime| &mut mime.md5);
+            self.set(&field::unfold(value), |mime| &mut mime.md5);
         } else if is("Content-Language") {
-            self.set(field::unfold(value), |mime| &mut mime.language);
+            self.set(&field::unfold(value), |mime| &mut mime.language);
         } else if is("Content-Location") {
-            self.set(field::unfold(value), |mime| &mut mime.location);
+            self.set(&field::unfold(value), |mime| &mut mime.location);
         }
     }
 
@@ -109,7 +181,7 @@ impl Digester {
             return self.defect(Defect::DuplicateField);
         }
         self.structure.typed = true;
-        let Some(parsed) = content::content_type(value, &self.limits) else {
+        let Some(parsed) = content::content_type(value, &self.limits, &mut self.kept) else {
             return self.defect(Defect::BadContentType);
         };
         self.note_limits(&parsed);
@@ -122,7 +194,7 @@ impl Digester {
             }
         }
         // Types are always kept: 127 octets each, and there are no more of them than parts.
-        let (media_type, subtype) = (Bytes::copy_from_slice(parsed.value), Bytes::copy_from_slice(parsed.subtype));
+        let (media_type, subtype) = (self.kept.keep_word(parsed.value), self.kept.keep_word(parsed.subtype));
         self.types_octets = self.types_octets.saturating_add(media_type.len()).saturating_add(subtype.len());
         let parameters = self.within_budget(parsed.parameters);
         if let Some(part) = self.part() {
@@ -134,13 +206,13 @@ impl Digester {
     }
 
     fn read_disposition(&mut self, value: &[u8]) {
-        let Some(parsed) = content::disposition(value, &self.limits) else { return };
+        let Some(parsed) = content::disposition(value, &self.limits, &mut self.kept) else { return };
         if self.part().is_some_and(|part| part.mime.disposition.is_some()) {
             return self.defect(Defect::DuplicateField);
         }
         self.note_limits(&parsed);
         let parameters = parsed.parameters;
-        self.set(parsed.value.to_vec(), |mime| &mut mime.disposition);
+        self.set(parsed.value, |mime| &mut mime.disposition);
         let parameters = self.within_budget(parameters);
         if let Some(part) = self.part() {
             part.mime.disposition_parameters = parameters;
@@ -175,25 +247,23 @@ impl Digester {
     }
 
     /// Sets a value of the part that may be there once. The first holds; an empty one is none.
-    fn set(&mut self, mut value: Vec<u8>, of: impl Fn(&mut crate::part::Mime) -> &mut Option<Bytes>) {
+    fn set(&mut self, value: &[u8], of: impl Fn(&mut crate::part::Mime) -> &mut Option<Bytes>) {
         let Some(part) = self.part() else { return };
         if of(&mut part.mime).is_some() {
             return self.defect(Defect::DuplicateField);
         }
-        if value.is_empty() {
-            return;
-        }
         let room = self.limits.parts_octets.saturating_sub(self.parts_octets).min(self.limits.parameter_octets);
-        if value.len() > room {
-            value.truncate(room);
+        let kept = value.get(..room).unwrap_or(value);
+        if kept.len() < value.len() {
             self.defect(Defect::HeaderTruncated);
         }
-        self.parts_octets = self.parts_octets.saturating_add(value.len());
-        if let Some(part) = self.part()
-            && !value.is_empty()
-        {
-            value.shrink_to_fit();
-            *of(&mut part.mime) = Some(value.into());
+        if kept.is_empty() {
+            return;
+        }
+        self.parts_octets = self.parts_octets.saturating_add(kept.len());
+        let kept = self.kept.keep_word(kept);
+        if let Some(part) = self.part() {
+            *of(&mut part.mime) = Some(kept);
         }
     }
 }

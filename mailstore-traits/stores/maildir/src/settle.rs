@@ -10,7 +10,7 @@ use std::io;
 use mailstore_traits::{ErrorKind, Flags, Keyword, MailboxName, Result, StoreError};
 use rusqlite::{Connection, params};
 
-use store_sqlite::outside;
+use mailstore_traits::backend::columns;
 
 use crate::dir::Dir;
 use crate::disk::{CUR, Disk, NEW, NOWHERE, Open, Place, sql, wanted};
@@ -272,7 +272,7 @@ impl Settling<'_> {
                     id: row.get(0)?,
                     tried: row.get(1)?,
                     mailbox: row.get(2)?,
-                    flags: outside::flags(row.get(3)?, row.get_ref(4)?.as_str()?)
+                    flags: columns::flags(row.get(3)?, row.get_ref(4)?.as_str()?)
                         .map_err(|_| rusqlite::Error::InvalidQuery)?,
                     file_mailbox: row.get(5)?,
                     place: row.get(6)?,

@@ -208,7 +208,7 @@ impl Message {
     }
 
     pub(crate) fn flags(&self) -> Outcome<Flags> {
-        flags(self.bits, &self.keywords)
+        Ok(flags(self.bits, &self.keywords)?)
     }
 
     /// Gives it these flags; tells them in the mailbox's spelling.
@@ -234,7 +234,7 @@ impl Message {
         tx.conn
             .prepare_cached("UPDATE message SET modseq = ?, flags = ?, keywords = ? WHERE id = ?")?
             .execute(params![int(stamp.value()), bits(after), keywords, self.row])?;
-        flags(bits(after), &keywords)
+        Ok(flags(bits(after), &keywords)?)
     }
 
     fn counted(&self, bits: i64) -> Counted {

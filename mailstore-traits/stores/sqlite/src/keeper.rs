@@ -10,10 +10,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::codec::{Key, hex};
 use crate::error::Outcome;
 use crate::files::Files;
-use crate::hub::Hub;
 use crate::pool::lock;
 use crate::transfer::clear_deleted_mailbox;
 use crate::writer::{Ending, Tx, Writer};
+use mailstore_traits::backend::Hub;
 
 /// How often files without a row are looked for.
 const SWEEP: Duration = Duration::from_secs(3600);

@@ -85,7 +85,7 @@ impl Ledger {
     /// The next modification sequence.
     pub(crate) fn bump(&mut self) -> Outcome<ModSeq> {
         self.modseq = self.modseq.checked_add(1).ok_or(ErrorKind::LimitExceeded)?;
-        modseq(self.modseq)
+        Ok(modseq(self.modseq)?)
     }
 
     /// Goes on where a mailbox of another store ended.
@@ -270,7 +270,7 @@ impl Ledger {
 
     /// The highest modification sequence.
     pub(crate) fn highest(&self) -> Outcome<ModSeq> {
-        modseq(self.modseq)
+        Ok(modseq(self.modseq)?)
     }
 
     /// Whether the account has room for that many messages of that many octets more.

@@ -172,11 +172,11 @@
 
 mod account;
 mod body;
+mod check;
 mod codec;
 mod error;
 mod files;
 mod flags;
-mod hub;
 mod keeper;
 mod lease;
 mod ledger;

@@ -48,7 +48,7 @@ pub(crate) fn find(conn: &Connection, account: i64, name: &MailboxName) -> Outco
         .prepare_cached("SELECT object_id FROM mailbox WHERE account = ? AND name = ?")?
         .query_row(params![account, name.as_str()], |row| row.get(0))
         .optional()?;
-    mailbox_id(id.ok_or(ErrorKind::NotFound)?)
+    Ok(mailbox_id(id.ok_or(ErrorKind::NotFound)?)?)
 }
 
 fn stored_name(text: &str) -> Outcome<MailboxName> {

@@ -103,7 +103,7 @@ fn few_changed(conn: &Connection, mailbox: i64, since: ModSeq) -> Outcome<Option
         return Ok(None);
     }
     changed.sort_unstable();
-    Ok(Some(changed.into_iter().map(uid).collect::<Outcome<_>>()?))
+    Ok(Some(changed.into_iter().map(uid).collect::<Result<_, _>>()?))
 }
 
 fn meta(row: &Row<'_>, fields: MetaFields) -> Outcome<MessageMeta> {

@@ -20,7 +20,7 @@ use mailstore_traits::{
 };
 use rusqlite::Connection;
 
-use crate::codec::{self, bits, int, random_key};
+use crate::codec::{bits, int, random_key};
 use crate::error::{self, Outcome};
 use crate::flags::Message;
 use crate::ledger::{Counted, Ledger};
@@ -98,14 +98,6 @@ pub trait Octets: Send + 'static {
 /// SQLite's word in the contract's.
 pub fn from_sql(error: &rusqlite::Error) -> StoreError {
     error::from_sql(error)
-}
-
-/// Flags as the table `message` has them.
-///
-/// # Errors
-/// [`ErrorKind::Corrupt`](mailstore_traits::ErrorKind::Corrupt) for what are none.
-pub fn flags(bits: i64, keywords: &str) -> Result<Flags> {
-    Ok(codec::flags(bits, keywords)?)
 }
 
 /// The row of a handle's account in the table `account`.

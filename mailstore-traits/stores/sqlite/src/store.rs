@@ -5,17 +5,18 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use mailstore_traits::{
-    AccountId, Actor, Body, ByteRange, ErrorKind, MailStore, Mode, Placed, Result, SizeHint, StoreFeatures, Target,
+    AccountId, Actor, Body, ByteRange, ErrorKind, Finding, MailStore, Mode, Placed, Result, SizeHint, StoreFeatures,
+    Target,
 };
 use rusqlite::Connection;
 
 use crate::OpenError;
 use crate::account::SqliteAccount;
 use crate::body::{Source, body};
+use crate::check;
 use crate::codec::random_key;
 use crate::error::{Outcome, from_sql};
 use crate::files::Files;
-use crate::hub::Hub;
 use crate::keeper::{Bell, Keeper, start_poller};
 use crate::lease::Leases;
 use crate::mailboxes::{ensure_account, find_account};
@@ -26,6 +27,7 @@ use crate::place::{Arrival, Owner, place_all};
 use crate::pool::{Pool, lock};
 use crate::stage::{SqliteBlob, SqliteStage};
 use crate::writer::{Ending, Tx, Writer};
+use mailstore_traits::backend::Hub;
 
 /// How many threads read and write body files.
 const FILE_THREADS: usize = 4;
@@ -117,7 +119,7 @@ impl SqliteStore {
             {
                 crate::pool::lock(owner).set_mark(commit.commits);
             }
-            news.publish(&commit);
+            news.publish(&commit.mailboxes, &commit.accounts);
         })
         .map_err(io)?;
         let (readers, mut workers) = Pool::start("store-reader", readers).map_err(io)?;
@@ -455,5 +457,9 @@ impl MailStore for SqliteStore {
             })
             .collect();
         self.0.place(arrivals, mode).await
+    }
+
+    async fn check(&self, mend: bool) -> Result<Vec<Finding>> {
+        self.0.write(move |tx| check::check(tx, mend)).await
     }
 }

@@ -2,31 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
+use crate::MailboxId;
 use futures::Stream;
 use futures::task::AtomicWaker;
-use mailstore_traits::MailboxId;
 
-use crate::pool::lock;
-use crate::writer::News;
-
-/// All watchers of a store. A signal is a mark, not a message: ten thousand changes that nobody reads are one mark
+/// All watchers of a store that gives its mailboxes and accounts numbers. A signal is a mark, not a message: ten thousand changes that nobody reads are one mark
 /// (contract rule 4).
 #[derive(Default)]
-pub(crate) struct Hub {
+pub struct Hub {
     table: Mutex<Table>,
     /// Wakes the thread that looks for other processes' changes when there is somebody to tell.
-    pub(crate) someone: Condvar,
+    someone: Condvar,
 }
 
 #[derive(Default)]
-pub(crate) struct Table {
+struct Table {
     next: u64,
     mailboxes: HashMap<i64, Topic>,
     accounts: HashMap<i64, Topic>,
-    pub(crate) stopped: bool,
+    stopped: bool,
 }
 
 /// What is watched, by whom, and the version that they were last told of.
@@ -42,6 +39,12 @@ struct Marks {
     waker: AtomicWaker,
 }
 
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hub")
+    }
+}
+
 impl Topic {
     fn tell(&mut self, row: i64, version: i64) {
         self.told = self.told.max(version);
@@ -54,13 +57,13 @@ impl Topic {
 
 impl Hub {
     /// Registers a watcher of these mailboxes.
-    pub(crate) fn watch(self: &Arc<Self>, mailboxes: BTreeMap<i64, MailboxId>) -> Watch {
+    pub fn watch(self: &Arc<Self>, mailboxes: BTreeMap<i64, MailboxId>) -> Watch {
         let registration = self.register(mailboxes.keys().copied().collect(), |table| &mut table.mailboxes);
         Watch { mailboxes, registration }
     }
 
     /// Registers a watcher of an account's list.
-    pub(crate) fn watch_account(self: &Arc<Self>, account: i64) -> WatchAccount {
+    pub fn watch_account(self: &Arc<Self>, account: i64) -> WatchAccount {
         WatchAccount(self.register(vec![account], |table| &mut table.accounts))
     }
 
@@ -76,15 +79,16 @@ impl Hub {
         Registration { hub: Arc::downgrade(self), key, rows, topics, marks }
     }
 
-    /// Tells of a commit of this process.
-    pub(crate) fn publish(&self, news: &News) {
+    /// Tells of a commit of this process: mailboxes by row with their modification sequence, accounts by row with their
+    /// list's version.
+    pub fn publish(&self, mailboxes: &BTreeMap<i64, i64>, accounts: &BTreeMap<i64, i64>) {
         let mut table = lock(&self.table);
-        for (&row, &modseq) in &news.mailboxes {
+        for (&row, &modseq) in mailboxes {
             if let Some(topic) = table.mailboxes.get_mut(&row) {
                 topic.tell(row, modseq);
             }
         }
-        for (&row, &version) in &news.accounts {
+        for (&row, &version) in accounts {
             if let Some(topic) = table.accounts.get_mut(&row) {
                 topic.tell(row, version);
             }
@@ -92,7 +96,7 @@ impl Hub {
     }
 
     /// Tells of what was found in the database, if it is more than was told. `None` is a mailbox that has gone.
-    pub(crate) fn found(&self, mailboxes: &[(i64, Option<i64>)], accounts: &[(i64, i64)]) {
+    pub fn found(&self, mailboxes: &[(i64, Option<i64>)], accounts: &[(i64, i64)]) {
         let mut table = lock(&self.table);
         for &(row, modseq) in mailboxes {
             if let Some(topic) = table.mailboxes.get_mut(&row)
@@ -111,7 +115,7 @@ impl Hub {
     }
 
     /// A watcher that has just registered has read this version itself and need not be told of it.
-    pub(crate) fn seen(&self, mailboxes: &[(i64, i64)], accounts: &[(i64, i64)]) {
+    pub fn seen(&self, mailboxes: &[(i64, i64)], accounts: &[(i64, i64)]) {
         let mut table = lock(&self.table);
         for &(row, modseq) in mailboxes {
             if let Some(topic) = table.mailboxes.get_mut(&row) {
@@ -126,7 +130,7 @@ impl Hub {
     }
 
     /// Which mailboxes and accounts are watched.
-    pub(crate) fn watched(&self) -> (Vec<i64>, Vec<i64>) {
+    pub fn watched(&self) -> (Vec<i64>, Vec<i64>) {
         let table = lock(&self.table);
         let gone = i64::MAX;
         let mailboxes = table.mailboxes.iter().filter(|(_, topic)| topic.told < gone).map(|(&row, _)| row).collect();
@@ -135,14 +139,13 @@ impl Hub {
 
     /// How many watchers' marks are kept.
     #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         let table = lock(&self.table);
         table.mailboxes.values().chain(table.accounts.values()).map(|topic| topic.watchers.len()).sum()
     }
 
-    /// Ends the thread that looks for other processes' changes.
-    /// The streams of all watchers end.
-    pub(crate) fn stop(&self) {
+    /// Ends the streams of all watchers, and what [waits](Self::wait).
+    pub fn stop(&self) {
         let mut table = lock(&self.table);
         table.stopped = true;
         for topic in table.mailboxes.values().chain(table.accounts.values()) {
@@ -152,18 +155,23 @@ impl Hub {
     }
 
     /// Waits for `time`, or while nobody watches for as long as that lasts; `false` when the store is closed.
-    pub(crate) fn wait(&self, time: std::time::Duration) -> bool {
+    pub fn wait(&self, time: std::time::Duration) -> bool {
         let table = lock(&self.table);
         let (table, _) = self
             .someone
             .wait_timeout_while(table, time, |table| !table.stopped)
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+            .unwrap_or_else(PoisonError::into_inner);
         let table = self
             .someone
             .wait_while(table, |table| !table.stopped && table.mailboxes.is_empty() && table.accounts.is_empty())
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+            .unwrap_or_else(PoisonError::into_inner);
         !table.stopped
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Whoever panicked left the table whole: each change is one step.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 type Topics = fn(&mut Table) -> &mut HashMap<i64, Topic>;
@@ -205,8 +213,8 @@ impl Drop for Registration {
     }
 }
 
-/// The stream behind [`Account::watch`](mailstore_traits::Account::watch).
-pub(crate) struct Watch {
+/// The stream behind [`Account::watch`](crate::Account::watch).
+pub struct Watch {
     mailboxes: BTreeMap<i64, MailboxId>,
     registration: Registration,
 }
@@ -219,8 +227,8 @@ impl Stream for Watch {
     }
 }
 
-/// The stream behind [`Account::watch_account`](mailstore_traits::Account::watch_account).
-pub(crate) struct WatchAccount(Registration);
+/// The stream behind [`Account::watch_account`](crate::Account::watch_account).
+pub struct WatchAccount(Registration);
 
 impl Stream for WatchAccount {
     type Item = ();
@@ -240,8 +248,8 @@ mod tests {
         BTreeMap::from([(row, MailboxId::new(format!("m{row}")).unwrap())])
     }
 
-    fn commit(row: i64, modseq: i64) -> News {
-        News { mailboxes: BTreeMap::from([(row, modseq)]), ..News::default() }
+    fn commit(hub: &Hub, row: i64, modseq: i64) {
+        hub.publish(&BTreeMap::from([(row, modseq)]), &BTreeMap::new());
     }
 
     #[test]
@@ -249,7 +257,7 @@ mod tests {
         let hub = Arc::new(Hub::default());
         let mut watch = hub.watch(mailbox(1));
         for modseq in 1..10_000 {
-            hub.publish(&commit(1, modseq));
+            commit(&hub, 1, modseq);
         }
         assert!(watch.next().now_or_never().flatten().is_some());
         assert_eq!(watch.next().now_or_never(), None);
@@ -271,7 +279,7 @@ mod tests {
         hub.seen(&[(1, 5)], &[]);
         hub.found(&[(1, Some(5))], &[]);
         assert_eq!(watch.next().now_or_never(), None, "it was there when the watcher came");
-        hub.publish(&commit(1, 6));
+        commit(&hub, 1, 6);
         assert!(watch.next().now_or_never().flatten().is_some());
         hub.found(&[(1, Some(6))], &[]);
         assert_eq!(watch.next().now_or_never(), None, "this process told of it");

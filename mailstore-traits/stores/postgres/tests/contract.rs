@@ -1,0 +1,7 @@
+//! The contract kit, run on this store: each behaviour on a database of its own.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+
+mod kit;
+mod server;
+
+mailstore_traits::__contract_behaviours!(behaviours, [crate::kit::Form::Table]);

@@ -1,0 +1,150 @@
+//! What the contract kit wants to know of this store.
+
+use std::future::Future;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use mailstore_traits::contract::{Declared, Factory};
+use store_postgres::{Options, PostgresStore};
+
+use crate::server::{connect, server};
+
+/// How the store is opened, and opened again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Closed, and opened again.
+    #[allow(dead_code, reason = "one test file does not use it")]
+    Table,
+    /// Opened again while the first stays open: what another process sees.
+    #[allow(dead_code, reason = "one test file uses it")]
+    SecondPool,
+    /// With every body in a folder of objects.
+    #[allow(dead_code, reason = "one test file uses it")]
+    #[cfg(feature = "object-store")]
+    Objects,
+}
+
+pub(crate) struct Postgres {
+    form: Form,
+    /// Memory is the process's: it can be told only where nothing else runs.
+    alone: bool,
+    runtime: tokio::runtime::Runtime,
+    opened: Mutex<Vec<Opened>>,
+}
+
+struct Opened {
+    url: String,
+    store: PostgresStore,
+    folder: tempfile::TempDir,
+}
+
+impl Postgres {
+    pub(crate) fn new(form: Form, alone: bool) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        Self { form, alone, runtime, opened: Mutex::default() }
+    }
+
+    fn options(&self, _folder: &std::path::Path) -> Options {
+        let options = Options::new().body_grace(Duration::ZERO);
+        match self.form {
+            #[cfg(feature = "object-store")]
+            Form::Objects => options.inline_octets(0).object_folder(_folder).unwrap(),
+            _ => options,
+        }
+    }
+
+    async fn open(&self, url: String, folder: tempfile::TempDir) -> PostgresStore {
+        let store = PostgresStore::connect(&url, self.options(folder.path())).await.unwrap();
+        let opened = Opened { url, store: store.clone(), folder };
+        self.opened.lock().unwrap().push(opened);
+        store
+    }
+}
+
+impl Factory for Postgres {
+    type Store = PostgresStore;
+
+    async fn fresh(&self) -> PostgresStore {
+        let url = server().expect("asked before").database().await;
+        self.open(url, tempfile::tempdir().unwrap()).await
+    }
+
+    async fn reopen(&self, store: PostgresStore) -> Option<PostgresStore> {
+        let Opened { url, store: first, folder } = {
+            let mut opened = self.opened.lock().unwrap();
+            let at = opened.iter().position(|opened| opened.store == store)?;
+            opened.remove(at)
+        };
+        if self.form == Form::SecondPool {
+            // It goes on clearing away, listening and holding its connections.
+            std::mem::forget(first);
+        } else {
+            drop(first);
+            store.close().await;
+        }
+        Some(self.open(url, folder).await)
+    }
+
+    async fn octets_kept(&self, store: &PostgresStore) -> Option<u64> {
+        let (url, folder) = {
+            let opened = self.opened.lock().unwrap();
+            let opened = opened.iter().find(|opened| opened.store == *store)?;
+            (opened.url.clone(), opened.folder.path().to_owned())
+        };
+        // Dropped stages are cleared away by tasks of their own.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        store.collect().await.unwrap();
+        let client = connect(&url).await;
+        let sql = "SELECT coalesce(sum(length(octets)), 0)::bigint FROM chunk";
+        let rows: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
+        Some(rows as u64 + files(&folder))
+    }
+
+    fn declared(&self) -> Declared {
+        let mut declared = Declared::default();
+        // Each history is a database of its own, which takes a while to make.
+        declared.histories = 6;
+        declared
+    }
+
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    fn memory_in_use(&self) -> Option<u64> {
+        if !self.alone {
+            return None;
+        }
+        // In pages of 4 KiB; only Linux tells it this way.
+        let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+        Some(pages.split_whitespace().nth(1)?.parse::<u64>().ok()? * 4096)
+    }
+}
+
+/// Octets of files below a folder.
+fn files(folder: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(about) if about.is_dir() => files(&entry.path()),
+            Ok(about) => about.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+/// Makes a test of every behaviour, as `contract_tests!` does, and says so where there is no PostgreSQL.
+#[macro_export]
+macro_rules! behaviours {
+    ([$form:expr] $($number:literal $file:ident $name:ident $sentence:literal;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                if $crate::server::server().is_some() {
+                    let factory = $crate::kit::Postgres::new($form, false);
+                    mailstore_traits::contract::run_one(factory, stringify!($name)).assert_passed();
+                }
+            }
+        )*
+    };
+}
