@@ -18,6 +18,7 @@ const CRATES: &[&str] = &[
     "mailstore-traits/wire",
     "mailstore-traits/message",
     "mailstore-traits/stores/sqlite",
+    "mailstore-traits/stores/maildir",
 ];
 
 fn pages() -> impl Iterator<Item = Page> {
@@ -121,14 +122,16 @@ fn limits(folder: &str) -> Vec<(String, u64)> {
             driver
         }
         "mailstore-traits/message" => fields("", &mail_message::Limits::default()),
-        "mailstore-traits/stores/sqlite" => fields("", &store_sqlite::Options::default())
-            .into_iter()
-            .map(|(field, value)| match field.as_str() {
-                "mailboxes" | "keywords" => (format!("max_{field}"), value),
-                "busy" => (String::from("busy_timeout"), value),
-                _ => (field, value),
-            })
-            .collect(),
+        "mailstore-traits/stores/sqlite" | "mailstore-traits/stores/maildir" => {
+            fields("", &store_sqlite::Options::default())
+                .into_iter()
+                .map(|(field, value)| match field.as_str() {
+                    "mailboxes" | "keywords" => (format!("max_{field}"), value),
+                    "busy" => (String::from("busy_timeout"), value),
+                    _ => (field, value),
+                })
+                .collect()
+        }
         _ => unreachable!("{folder}"),
     }
 }

@@ -30,12 +30,12 @@ use crate::{SqliteAccount, SqliteStore, mailboxes, place, transfer};
 
 /// Where messages lie, if not in the database.
 pub trait Outside: Send + Sync + 'static {
-    /// The database has been opened, and nobody works on it yet: makes tables and triggers of one's own, and does what a
-    /// crash has left to be done.
+    /// The database has been opened, and nobody of this process works on it yet: makes tables and triggers of one's own, and does what a
+    /// crash has left to be done. `alone`: nor does any other process, so what nobody has named is nobody's.
     ///
     /// # Errors
     /// Any; the store is not opened then.
-    fn opened(&self, conn: &Connection) -> Result<()>;
+    fn opened(&self, conn: &Connection, alone: bool) -> Result<()>;
 
     /// Whether an account of that name can be kept.
     ///
