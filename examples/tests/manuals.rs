@@ -17,8 +17,9 @@ const CRATES: &[&str] = &[
     "mailstore-traits",
     "mailstore-traits/wire",
     "mailstore-traits/message",
-    "mailstore-traits/stores/sqlite",
     "mailstore-traits/stores/maildir",
+    "mailstore-traits/stores/postgres",
+    "mailstore-traits/stores/sqlite",
 ];
 
 fn pages() -> impl Iterator<Item = Page> {
@@ -122,16 +123,25 @@ fn limits(folder: &str) -> Vec<(String, u64)> {
             driver
         }
         "mailstore-traits/message" => fields("", &mail_message::Limits::default()),
-        "mailstore-traits/stores/sqlite" | "mailstore-traits/stores/maildir" => {
-            fields("", &store_sqlite::Options::default())
+        "mailstore-traits/stores/postgres" => {
+            // What is not set has no number.
+            let shown = format!("{:?}", store_postgres::Options::default());
+            fields("", &format_args!("{}", shown.replace("roots: None, ", "").replace(", objects: None", "")))
                 .into_iter()
                 .map(|(field, value)| match field.as_str() {
                     "mailboxes" | "keywords" => (format!("max_{field}"), value),
-                    "busy" => (String::from("busy_timeout"), value),
                     _ => (field, value),
                 })
                 .collect()
         }
+        "mailstore-traits/stores/sqlite" | "mailstore-traits/stores/maildir" => fields("", &store_sqlite::Options::default())
+            .into_iter()
+            .map(|(field, value)| match field.as_str() {
+                "mailboxes" | "keywords" => (format!("max_{field}"), value),
+                "busy" => (String::from("busy_timeout"), value),
+                _ => (field, value),
+            })
+            .collect(),
         _ => unreachable!("{folder}"),
     }
 }

@@ -25,7 +25,7 @@
 //! | `body`, `chunk` | bodies by their SHA-256, each kept once; their octets, 64 KiB in each row |
 //! | `stage`, `freed` | octets that no body has, and bodies that may have lost their last message: what is to be cleared away |
 //! | `lease` | maildrops that a POP3 session holds |
-//! | `login`, `login_password`, `alias` | who may log in, and whom mail is for |
+//! | `login`, `login_password`, `alias` | who may log in, and whom mail is for (feature `logins`) |
 //!
 //! # What it promises
 //!
@@ -87,6 +87,7 @@
 //! | Feature | Adds |
 //! | --- | --- |
 //! | `object-store` | [`Options::objects`] and [`Options::object_folder`]: large bodies in a folder, in S3 or what speaks its protocol |
+//! | `logins` | `Logins`: who may log in, and whom mail is for, in the same database: an `Authenticator` and a `Directory` |
 //!
 //! For S3, depend on the `object_store` crate with its feature `aws`, and hand its store to [`Options::objects`]. Let the
 //! bucket end uploads that were never completed (S3: a lifecycle rule `AbortIncompleteMultipartUpload`): they are all that a
@@ -164,6 +165,8 @@ mod flags;
 mod keeper;
 mod lease;
 mod ledger;
+#[cfg(feature = "logins")]
+mod logins;
 mod mailboxes;
 mod messages;
 mod objects;
@@ -179,6 +182,8 @@ mod transfer;
 
 pub use account::PostgresAccount;
 pub use error::OpenError;
+#[cfg(feature = "logins")]
+pub use logins::{Login, Logins};
 pub use options::Options;
 pub use stage::{PostgresBlob, PostgresStage};
 pub use store::PostgresStore;

@@ -28,8 +28,22 @@ mod real {
     #[derive(Debug, Clone)]
     pub(crate) struct Objects(Option<Arc<dyn ObjectStore>>);
 
-    /// An upload that is under way.
-    pub(crate) struct Upload(Box<dyn MultipartUpload>);
+    /// An upload that is under way; given up when it is dropped before its end.
+    pub(crate) struct Upload {
+        upload: Option<Box<dyn MultipartUpload>>,
+        runtime: tokio::runtime::Handle,
+    }
+
+    impl Drop for Upload {
+        fn drop(&mut self) {
+            if let Some(mut upload) = self.upload.take() {
+                self.runtime.spawn(async move {
+                    // Parts that stay are the bucket's own to end.
+                    let _ = upload.abort().await;
+                });
+            }
+        }
+    }
 
     fn passing(key: &[u8]) -> Path {
         Path::from(format!("stage/{}", hex(key)))
@@ -71,9 +85,9 @@ mod real {
         }
 
         pub(crate) async fn begin(&self, key: &[u8]) -> Outcome<Upload> {
-            let store = self.store()?;
+            let (store, runtime) = (self.store()?, tokio::runtime::Handle::current());
             let upload = object_store::ObjectStoreExt::put_multipart(store.as_ref(), &passing(key)).await;
-            upload.map(Upload).map_err(from_objects)
+            upload.map(|upload| Upload { upload: Some(upload), runtime }).map_err(from_objects)
         }
 
         /// The name of a whole object.
@@ -107,11 +121,15 @@ mod real {
 
     impl Upload {
         pub(crate) async fn write(&mut self, octets: Vec<u8>) -> Outcome<()> {
-            self.0.put_part(PutPayload::from(octets)).await.map_err(from_objects)
+            let upload = self.upload.as_mut().ok_or(ErrorKind::Unavailable)?;
+            upload.put_part(PutPayload::from(octets)).await.map_err(from_objects)
         }
 
         pub(crate) async fn complete(&mut self) -> Outcome<()> {
-            self.0.complete().await.map(drop).map_err(from_objects)
+            let upload = self.upload.as_mut().ok_or(ErrorKind::Unavailable)?;
+            upload.complete().await.map_err(from_objects)?;
+            self.upload = None;
+            Ok(())
         }
     }
 }

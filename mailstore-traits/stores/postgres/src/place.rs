@@ -338,10 +338,18 @@ async fn add_body(tx: &Tx, blob: &PostgresBlob) -> Outcome<i64> {
         match blob.content() {
             Content::Memory(octets) => write_chunks(tx, &key, 0, octets).await?,
             // From now on they are the body's.
-            _ => {
+            content => {
                 let taken = tx.execute("DELETE FROM stage WHERE content = $1", &[&&key[..]]).await?;
                 if taken != 1 {
                     return Err(StoreError::new(ErrorKind::Unavailable, "the staged message has been cleared away"));
+                }
+                // They were written with no wait for a disk: a crash of the database since may have taken the last of them.
+                if let Content::Chunks(_) = content {
+                    let sql = "SELECT coalesce(sum(length(octets)), 0)::bigint FROM chunk WHERE content = $1";
+                    let there: i64 = tx.query_one(sql, &[&&key[..]]).await?.get(0);
+                    if there != int(blob.size()) {
+                        return Err(StoreError::new(ErrorKind::Unavailable, "the database lost what had been staged"));
+                    }
                 }
             }
         }

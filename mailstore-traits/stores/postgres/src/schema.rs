@@ -170,6 +170,8 @@ CREATE TABLE alias (
 /// Brings a database to the newest form, each step and its version number in one transaction: a crash in the middle leaves
 /// the older form whole.
 pub(crate) async fn migrate(client: &mut Client, migrations: &[&str]) -> Result<(), OpenError> {
+    // However long another process takes over it.
+    client.batch_execute("SET lock_timeout = 0").await.map_err(OpenError::sql)?;
     let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
     loop {
         let tx = client.transaction().await.map_err(OpenError::sql)?;
