@@ -31,8 +31,8 @@ use crate::{names, subscriptions};
 
 /// A time of change is good to tell a later change from only when it is as old as this: clocks of file systems tick.
 const TICK: Duration = Duration::from_millis(100);
-/// How many new messages are taken in one transaction.
-const BATCH: usize = 1000;
+/// How many new messages are taken in one transaction: each lists the folder again, and each keeps other writers waiting.
+const BATCH: usize = 5000;
 
 /// The times of change at the last look.
 #[derive(Default)]
