@@ -17,6 +17,7 @@ const CRATES: &[&str] = &[
     "mailstore-traits",
     "mailstore-traits/wire",
     "mailstore-traits/message",
+    "mailstore-traits/stores/maildir",
     "mailstore-traits/stores/postgres",
     "mailstore-traits/stores/sqlite",
 ];
@@ -133,14 +134,16 @@ fn limits(folder: &str) -> Vec<(String, u64)> {
                 })
                 .collect()
         }
-        "mailstore-traits/stores/sqlite" => fields("", &store_sqlite::Options::default())
-            .into_iter()
-            .map(|(field, value)| match field.as_str() {
-                "mailboxes" | "keywords" => (format!("max_{field}"), value),
-                "busy" => (String::from("busy_timeout"), value),
-                _ => (field, value),
-            })
-            .collect(),
+        "mailstore-traits/stores/sqlite" | "mailstore-traits/stores/maildir" => {
+            fields("", &store_sqlite::Options::default())
+                .into_iter()
+                .map(|(field, value)| match field.as_str() {
+                    "mailboxes" | "keywords" => (format!("max_{field}"), value),
+                    "busy" => (String::from("busy_timeout"), value),
+                    _ => (field, value),
+                })
+                .collect()
+        }
         _ => unreachable!("{folder}"),
     }
 }

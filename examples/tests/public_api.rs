@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Folders and names of the published libraries. `.ci/publish-check` sees to it that none is forgotten.
-const LIBRARIES: [(&str, &str); 8] = [
+const LIBRARIES: [(&str, &str); 9] = [
     ("imap-proto", "imap_proto"),
     ("mailstore-traits", "mailstore_traits"),
     ("mailstore-traits/message", "mail_message"),
     ("mailstore-traits/stores/postgres", "store_postgres"),
+    ("mailstore-traits/stores/maildir", "store_maildir"),
     ("mailstore-traits/stores/sqlite", "store_sqlite"),
     ("mailstore-traits/wire", "mail_wire"),
     ("pop3-proto", "pop3_proto"),

@@ -193,7 +193,7 @@
 //! | 3516 | §4 | BINARY, BINARY.SIZE | `server::fetch` | `fetch_sections::transfer_encodings_are…`, `fetch_known::what_has_to_be_decoded…` |
 //! | 9051, 6851 | §6.4.6 to §6.4.8 | STORE, COPY, MOVE | `server::store`, `server::transfer` | `server::messages_are_appended_copied…`, `many_clients::each_client_believes_what…` |
 //! | 7162 | §3.1 | CONDSTORE | [`view`], `server::store` | there, `server/condstore.txt`, `tests/condstore.rs` |
-//! | 3501 | §5.1.3 | modified UTF-7 | [`grammar::utf7`] | there |
+//! | 3501 | §5.1.3 | modified UTF-7 | [`grammar::Mailbox`] | there |
 //! | 7888 | §4, §5 | LITERAL+ | [`frame`], [`session`] | there, `session/login-literal.txt`, `attacks::sec_m6_what_comes_unasked…` |
 //! | 4959 | §3 | SASL-IR | [`session`] | `session/authenticate.txt` |
 //! | 2971 | §3 | ID | [`session`] | `session/id.txt` |

@@ -109,6 +109,7 @@
 //! | 9051 | §2.3.1.1 | UIDs and UIDVALIDITY | [`Uid`], [`UidValidity`] | there, `contract::uids::uids_rise`, `contract::uids::a_uid_is_never_used…`, `contract::mailboxes::a_name_used_again…` |
 //! | 9051 | §2.3.2, §2.3.3 | flags, keywords, internal date | [`Flag`], [`Timestamp`] | there, `contract::uids::what_is_said_of_a…`, `contract::flags::flags_are_added…` |
 //! | 9051 | §5.1 | names of mailboxes, INBOX | [`MailboxName`] | there, `contract::mailboxes::inbox_is_always…`, `contract::mailboxes::names_are_kept_to…` |
+//! | 3501 | §5.1.3 | modified UTF-7 | [`utf7`] | there |
 //! | 9051 | §6.3.4 to §6.3.7 | create, delete, rename, subscribe | [`Account`] | `contract::mailboxes::children_outlive…`, `contract::mailboxes::a_rename_keeps_all…`, `contract::mailboxes::a_subscription…` |
 //! | 9051, 8438 | §6.3.11 | STATUS, with SIZE | [`MailboxStatus`] | `contract::mailboxes::status_says_what…` |
 //! | 9051, 6851 | §6.4.3, §6.4.7, §6.4.8 | expunge, copy, move | [`Account`], [`Transferred`] | `contract::transfer::a_copy_is_the_same…`, `contract::transfer::a_move_is_one_step`, `contract::transfer::an_expunge_tells…` |

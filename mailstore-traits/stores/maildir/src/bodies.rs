@@ -107,7 +107,7 @@ fn moment(date: Timestamp) -> Option<SystemTime> {
 }
 
 impl Outside for Bodies {
-    fn opened(&self, conn: &Connection) -> Result<()> {
+    fn opened(&self, conn: &Connection, alone: bool) -> Result<()> {
         conn.execute_batch(include_str!("schema.sql")).map_err(sql)?;
         // The index is new, or older than what clients have been told.
         conn.execute(
@@ -118,6 +118,9 @@ impl Outside for Bodies {
         .map_err(sql)?;
         if let Err(error) = settle(&self.disk, conn) {
             tracing::warn!(%error, "not all that a crash has left to be done could be done");
+        }
+        if !alone {
+            return Ok(());
         }
         // What was written down for nobody.
         let names = self.disk.fresh.names().map_err(|error| trouble("listing new messages", &error))?;

@@ -14,10 +14,11 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use mailstore_traits::backend::columns;
 use mailstore_traits::{ErrorKind, Flags, MailboxId, MailboxName, Result, StoreError, Timestamp, Uid, UidSet};
 use rusqlite::{Connection, OptionalExtension, params};
 use store_sqlite::SqliteStore;
-use store_sqlite::outside::{self, Entry};
+use store_sqlite::outside::Entry;
 
 use crate::bodies::{Bodies, lock};
 use crate::dir::{Changed, Dir};
@@ -30,8 +31,8 @@ use crate::{names, subscriptions};
 
 /// A time of change is good to tell a later change from only when it is as old as this: clocks of file systems tick.
 const TICK: Duration = Duration::from_millis(100);
-/// How many new messages are taken in one transaction.
-const BATCH: usize = 1000;
+/// How many new messages are taken in one transaction: each lists the folder again, and each keeps other writers waiting.
+const BATCH: usize = 5000;
 
 /// The times of change at the last look.
 #[derive(Default)]
@@ -520,7 +521,7 @@ fn known(conn: &Connection, mailbox: i64) -> Result<HashMap<Vec<u8>, Known>> {
     while let Some(row) = rows.next().map_err(sql)? {
         let read = || -> rusqlite::Result<(Vec<u8>, Known)> {
             let keywords = row.get_ref(4)?.as_str()?;
-            let flags = outside::flags(row.get(3)?, keywords).map_err(|_| rusqlite::Error::InvalidQuery)?;
+            let flags = columns::flags(row.get(3)?, keywords).map_err(|_| rusqlite::Error::InvalidQuery)?;
             let known = Known {
                 message: row.get(1)?,
                 uid: row.get(2)?,

@@ -10,7 +10,7 @@ use std::io;
 use mailstore_traits::{ErrorKind, Flags, Keyword, MailboxName, Result, StoreError};
 use rusqlite::{Connection, params};
 
-use store_sqlite::outside;
+use mailstore_traits::backend::columns;
 
 use crate::dir::Dir;
 use crate::disk::{CUR, Disk, NEW, NOWHERE, Open, Place, sql, wanted};
@@ -272,7 +272,7 @@ impl Settling<'_> {
                     id: row.get(0)?,
                     tried: row.get(1)?,
                     mailbox: row.get(2)?,
-                    flags: outside::flags(row.get(3)?, row.get_ref(4)?.as_str()?)
+                    flags: columns::flags(row.get(3)?, row.get_ref(4)?.as_str()?)
                         .map_err(|_| rusqlite::Error::InvalidQuery)?,
                     file_mailbox: row.get(5)?,
                     place: row.get(6)?,
@@ -321,6 +321,14 @@ impl Settling<'_> {
                 // Renamed by another program meanwhile; or put there already, before a crash; or gone.
                 if let Some((place, info)) = self.open.resolve(source.0, split(&from).0)? {
                     let (source, from) = ((source.0, place), [split(&from).0, &*info].concat());
+                    // What it has changed meanwhile stays; the next look at the mailbox finds it, for the index says
+                    // what is ours alone.
+                    let both = merged(said, self::letters(&info), &letters);
+                    let (target, name) = if copy || both == letters {
+                        (target, name.clone())
+                    } else {
+                        ((message.mailbox, CUR), [&*message.base, b":2,", &*both].concat())
+                    };
                     if (source, &from) != (target, &name) {
                         self.step(copy, source, &from, target, &name)
                             .map_err(|error| trouble("putting a message in its place", &error))?;
@@ -402,6 +410,17 @@ impl Settling<'_> {
         self.open.changed(mailbox, place);
         Ok(())
     }
+}
+
+/// The letters that are ours, with what another program has added since `before`, and without what it has taken away.
+fn merged(before: &[u8], theirs: &[u8], ours: &[u8]) -> Vec<u8> {
+    let is_kept = |letter: &&u8| !before.contains(letter) || theirs.contains(letter);
+    let mut both: Vec<u8> = ours.iter().filter(is_kept).copied().collect();
+    // Elsewhere a keyword's letter may mean another.
+    both.extend(theirs.iter().filter(|letter| letter.is_ascii_uppercase() && !before.contains(letter)));
+    both.sort_unstable();
+    both.dedup();
+    both
 }
 
 /// A second file where a file cannot have a second name.

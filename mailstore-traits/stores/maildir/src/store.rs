@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use mailstore_traits::{
-    AccountId, Actor, Body, ByteRange, MailStore, Mode, Placed, Result, SizeHint, StoreFeatures, Target,
+    AccountId, Actor, Body, ByteRange, Finding, MailStore, Mode, Placed, Result, SizeHint, StoreFeatures, Target,
 };
+use rusqlite::Connection;
 use store_sqlite::outside::account_row;
 use store_sqlite::{Options, SqliteBlob, SqliteStage, SqliteStore, Stats};
 
 use crate::OpenError;
 use crate::account::MaildirAccount;
 use crate::bodies::{Bodies, lock};
-use crate::disk::{Disk, OWN};
+use crate::disk::{Disk, OWN, sql};
 use crate::scan::{Scanner, Seen};
 use crate::watch::Watchers;
 
@@ -132,4 +133,28 @@ impl MailStore for MaildirStore {
     async fn deliver(&self, blob: &SqliteBlob, targets: Vec<Target>, mode: Mode) -> Result<Vec<Result<Placed>>> {
         self.0.ledger.deliver(blob, targets, mode).await
     }
+
+    async fn check(&self, mend: bool) -> Result<Vec<Finding>> {
+        let mut findings = self.0.ledger.check(mend).await?;
+        findings.extend(self.0.ledger.look(unsettled).await?);
+        Ok(findings)
+    }
+}
+
+/// Steps on the disk that fail, and are tried again with each commit: an operator has to see to the cause.
+fn unsettled(conn: &Connection) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for (table, what) in [
+        ("todo", "messages that cannot be put in their place"),
+        ("gone", "files of expunged messages that cannot be removed"),
+        ("todo_folder", "folders that cannot be made, renamed or removed"),
+        ("todo_subscriptions", "files of subscriptions that cannot be written"),
+    ] {
+        let text = format!("SELECT count(*) FROM {table} WHERE tried");
+        let count: i64 = conn.query_row(&text, [], |row| row.get(0)).map_err(sql)?;
+        if count > 0 {
+            findings.push(Finding::new(format!("{what}: {count}"), false));
+        }
+    }
+    Ok(findings)
 }

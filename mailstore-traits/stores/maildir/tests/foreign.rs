@@ -74,6 +74,22 @@ async fn flags_that_another_program_renames_are_changes() {
 }
 
 #[tokio::test]
+async fn flags_that_two_programs_change_at_once_are_all_kept() {
+    let (root, store) = start().await;
+    let (account, home) = (account(&store).await, root.path().join("ada"));
+    let inbox = inbox(&account).await;
+    deliver(&store, b"Subject: x\r\n\r\n").await.unwrap();
+    store_flags(&account, &inbox, 1, FlagChange::Add(flags("\\Answered \\Draft"))).await;
+    let file = only(home.join("cur"));
+    let base = file.file_name().unwrap().to_str().unwrap().strip_suffix(":2,DR").unwrap().to_owned();
+    // The store has not looked when it changes flags itself.
+    fs::rename(&file, home.join("cur").join(format!("{base}:2,RS"))).unwrap();
+    store_flags(&account, &inbox, 1, FlagChange::Add(flags("\\Flagged"))).await;
+    assert_eq!(files(home.join("cur")), [format!("{base}:2,FRS")]);
+    assert_eq!(seen(&account, &inbox).await, [(1, "\\Answered \\Flagged \\Seen".into())]);
+}
+
+#[tokio::test]
 async fn a_file_that_another_program_removes_is_expunged() {
     let (root, store) = start().await;
     let (account, home) = (account(&store).await, root.path().join("ada"));

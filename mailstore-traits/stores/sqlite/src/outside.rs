@@ -20,7 +20,7 @@ use mailstore_traits::{
 };
 use rusqlite::Connection;
 
-use crate::codec::{self, bits, int, random_key};
+use crate::codec::{bits, int, random_key};
 use crate::error::{self, Outcome};
 use crate::flags::Message;
 use crate::ledger::{Counted, Ledger};
@@ -30,12 +30,12 @@ use crate::{SqliteAccount, SqliteStore, mailboxes, place, transfer};
 
 /// Where messages lie, if not in the database.
 pub trait Outside: Send + Sync + 'static {
-    /// The database has been opened, and nobody works on it yet: makes tables and triggers of one's own, and does what a
-    /// crash has left to be done.
+    /// The database has been opened, and nobody of this process works on it yet: makes tables and triggers of one's own, and does what a
+    /// crash has left to be done. `alone`: nor does any other process, so what nobody has named is nobody's.
     ///
     /// # Errors
     /// Any; the store is not opened then.
-    fn opened(&self, conn: &Connection) -> Result<()>;
+    fn opened(&self, conn: &Connection, alone: bool) -> Result<()>;
 
     /// Whether an account of that name can be kept.
     ///
@@ -98,14 +98,6 @@ pub trait Octets: Send + 'static {
 /// SQLite's word in the contract's.
 pub fn from_sql(error: &rusqlite::Error) -> StoreError {
     error::from_sql(error)
-}
-
-/// Flags as the table `message` has them.
-///
-/// # Errors
-/// [`ErrorKind::Corrupt`](mailstore_traits::ErrorKind::Corrupt) for what are none.
-pub fn flags(bits: i64, keywords: &str) -> Result<Flags> {
-    Ok(codec::flags(bits, keywords)?)
 }
 
 /// The row of a handle's account in the table `account`.

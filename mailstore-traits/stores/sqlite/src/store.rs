@@ -96,16 +96,23 @@ impl SqliteStore {
         let (conn, mut lock) = open_database(path, &options)?;
         let sql = |error| OpenError::from_sql(path, error);
         let restored = renumber_if_restored(&conn, lock.as_mut(), &options).map_err(sql)?;
+        let tools = open_lock(&beside(path, ".tools"))?;
         if let Some(outside) = &outside {
             let text = |error: mailstore_traits::StoreError| error.to_string();
-            outside.opened(&conn).map_err(|error| OpenError::Outside { path: path.into(), text: text(error) })?;
+            // A tool may be writing a message down at this moment.
+            let alone = !options.shared && tools.try_lock().is_ok();
+            if alone {
+                let _ = tools.unlock();
+            }
+            outside
+                .opened(&conn, alone)
+                .map_err(|error| OpenError::Outside { path: path.into(), text: text(error) })?;
         }
         let reader = || -> rusqlite::Result<Connection> {
             let conn = connect(path, &options)?;
             conn.pragma_update(None, "query_only", true)?;
             Ok(conn)
         };
-        let tools = open_lock(&beside(path, ".tools"))?;
         let readers = (0..options.readers).map(|_| reader()).collect::<rusqlite::Result<_>>().map_err(sql)?;
         let (poller, keeper) = (reader().map_err(sql)?, reader().map_err(sql)?);
 

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use mailstore_traits::MailStore;
 use mailstore_traits::contract::Factory;
 use store_maildir::MaildirStore;
 use tempfile::TempDir;
@@ -39,7 +40,9 @@ impl Factory for Maildir {
         let root = store.path().to_owned();
         store.close().await;
         check_consistency(&root);
-        Some(MaildirStore::open(root).unwrap())
+        let store = MaildirStore::open(root).unwrap();
+        assert_eq!(store.check(false).await.unwrap(), []);
+        Some(store)
     }
 
     fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
