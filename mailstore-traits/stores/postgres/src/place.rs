@@ -56,9 +56,24 @@ pub(crate) async fn place_all(store: &Inner, arrivals: Vec<Arrival>, mode: Mode)
             owners.insert(name.clone(), store.account_row(name).await?);
         }
     }
+    let _turn = store.turns.take(arrivals.iter().map(|arrival| key(arrival, &owners)).collect()).await;
     let mut tx = store.begin(Kind::Write).await?;
     let placed = place_in(&mut tx, &store.options, &owners, arrivals, mode).await;
     store.end(tx, placed).await
+}
+
+/// What callers who want that mailbox wait by.
+fn key(arrival: &Arrival, owners: &BTreeMap<AccountId, i64>) -> String {
+    let name = match &arrival.mailbox {
+        TargetMailbox::Id(id) => return id.as_str().to_owned(),
+        TargetMailbox::Named(name) => name.as_str(),
+        _ => "INBOX",
+    };
+    let account = match &arrival.owner {
+        Owner::Row(row) => Some(row),
+        Owner::Name(name) => owners.get(name),
+    };
+    format!("{}/{name}", account.copied().unwrap_or_default())
 }
 
 /// The row of an account, which is made if there is none.

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use deadpool_postgres::Pool;
 use mailstore_traits::backend::Hub;
 use mailstore_traits::{
-    AccountId, Actor, Body, ByteRange, ErrorKind, MailStore, Mode, Placed, Result, SizeHint, StoreFeatures, Target,
+    AccountId, Actor, Body, ByteRange, ErrorKind, MailStore, MailboxId, Mode, Placed, Result, SizeHint, StoreFeatures,
+    Target,
 };
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -22,6 +23,7 @@ use crate::pool::{Connector, Kind, Tx};
 use crate::schema::{MIGRATIONS, migrate};
 use crate::signal::{self, Outbox};
 use crate::stage::{PostgresBlob, PostgresStage};
+use crate::turn::{Turn, Turns};
 
 /// A mail store in a PostgreSQL database, for any number of processes on any number of machines.
 ///
@@ -39,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) objects: Objects,
     pub(crate) leases: Leases,
     pub(crate) readers: Arc<Readers>,
+    pub(crate) turns: Arc<Turns>,
     /// Something was deleted: the keeper need not wait.
     pub(crate) bell: Arc<tokio::sync::Notify>,
     tasks: Mutex<Vec<AbortHandle>>,
@@ -75,6 +78,7 @@ impl PostgresStore {
             outbox: Arc::default(),
             leases: Leases::default(),
             readers: Arc::default(),
+            turns: Arc::default(),
             bell: Arc::default(),
             tasks: Mutex::default(),
         });
@@ -151,6 +155,11 @@ impl Inner {
         work: impl Future<Output = Outcome<T>> + Send + 'static,
     ) -> Outcome<T> {
         self.runtime.spawn(work).await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Waits until nobody else of this process is at these mailboxes.
+    pub(crate) async fn turn(&self, ids: &[&MailboxId]) -> Turn {
+        self.turns.take(ids.iter().map(|id| id.as_str().to_owned()).collect()).await
     }
 
     pub(crate) async fn account_row(&self, name: &AccountId) -> Outcome<i64> {

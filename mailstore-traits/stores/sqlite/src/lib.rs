@@ -136,7 +136,7 @@
 //! | 9051 | §2.3.2, §6.4.6 | flags and keywords | `flags` | `store::changing_flags_goes_on_when…`, `tests/contract.rs` |
 //! | 9051, 6851 | §6.4.3, §6.4.7, §6.4.8 | expunge, copy, move | `transfer` | `store::a_body_is_collected_after_its…`, `tests/contract.rs` |
 //! | 7162 | §3.1 | modification sequences, the feed of changes | `ledger` | `tests/contract.rs` |
-//! | 2177 | §3 | who waits for changes hears of them | `hub` | `store::a_watcher_hears_of_a_change_and…`, `opening::a_tool_works_beside_the_owner…` |
+//! | 2177 | §3 | who waits for changes hears of them | `keeper` | `store::a_watcher_hears_of_a_change_and…`, `opening::a_tool_works_beside_the_owner…` |
 //! | 1939 | §8 | the maildrop held alone | `lease` | `tests/contract.rs` |
 //! | 9208 | §3.1 | an account's quota | `quota` | `store::a_quota_holds_at_the…` |
 //!
