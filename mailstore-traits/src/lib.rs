@@ -155,6 +155,7 @@ mod secret;
 mod store;
 mod timestamp;
 mod uid_set;
+pub mod utf7;
 
 pub use account::{AccountId, Actor};
 pub use changes::{Changed, Changes};

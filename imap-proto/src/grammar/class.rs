@@ -18,6 +18,8 @@ pub(crate) static DIGIT: OctetSet = OctetSet::range(b'0', b'9');
 pub(crate) static ITEM: OctetSet = OctetSet::ALPHANUMERIC.with(b".");
 /// What stands in a quoted string as it is: seven bits without CR, LF, NUL, `"` and `\`.
 pub(crate) static QUOTED: OctetSet = OctetSet::range(1, 127).without(b"\r\n\"\\");
+/// What stands for itself in modified UTF-7 (RFC 3501 §5.1.3).
+pub(crate) static UTF7_PLAIN: OctetSet = OctetSet::range(b' ', b'~').without(b"&");
 /// ftext, what a field's name is made of (RFC 5322 §3.6.8): printable ASCII but the colon.
 pub(crate) static FIELD_NAME: OctetSet = OctetSet::GRAPHIC.without(b":");
 /// Names of fields that are each an `astring` without quotes, and the spaces between them.
@@ -43,6 +45,7 @@ mod tests {
         assert_eq!(members(DIGIT), "0123456789");
         assert_eq!(members(ITEM), ".0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
         assert_eq!(members(FIELD_NAME), printable.replace(':', ""));
+        assert_eq!(members(UTF7_PLAIN), format!(" {}", printable.replace('&', "")));
         let seven_bits: String = ('\0'..='\x7f').collect();
         assert_eq!(members(QUOTED), seven_bits.replace(['\0', '\r', '\n', '"', '\\'], ""));
     }

@@ -9,13 +9,13 @@ mod plain;
 pub(crate) mod read;
 mod sequence_set;
 mod tag;
-pub mod utf7;
 
 pub use date::Date;
 pub(crate) use date::{civil, month_name, month_of};
 pub use field_names::FieldNames;
 pub(crate) use field_names::push as push_field_name;
 pub use mailbox::{InvalidEncoding, Mailbox};
+pub use mailstore_traits::utf7;
 pub use octet_string::OctetString;
 pub(crate) use octet_string::SHORT;
 pub(crate) use plain::{are_plain, is_plain, plain_span};

@@ -148,7 +148,8 @@ pub(crate) fn items<'a, T>(
 ) -> impl FnMut(&'a [u8]) -> Parsed<'a, Vec<T>> {
     move |input| {
         let (mut input, first) = named(what, &mut item).parse(input)?;
-        let mut items = Vec::with_capacity(4);
+        // Lists of two to six are usual: their memory does not grow.
+        let mut items = Vec::with_capacity(8);
         items.push(first);
         while let Ok((rest, ())) = space(input) {
             if items.len() >= most {
@@ -390,7 +391,7 @@ fn seq_number<'a>(input: &'a [u8], what: &'static str) -> Parsed<'a, SeqBound> {
 
 /// `sequence-set`: ranges stay ranges, and there are only so many (attack row M8).
 pub(crate) fn sequence_set(input: &[u8], most: usize) -> Parsed<'_, SequenceSet> {
-    let mut ranges = Vec::new();
+    let mut ranges = Vec::with_capacity(2);
     let mut input = input;
     loop {
         let (rest, first) = seq_number(input, "a set of messages")?;

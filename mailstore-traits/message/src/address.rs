@@ -510,6 +510,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn sec_m11_comments_nest_without_depth() {
         let deep = format!("{}x{} a@b", "(".repeat(1_000_000), ")".repeat(1_000_000));
         assert_eq!(told(deep.as_bytes()).len(), 1);
@@ -518,6 +519,7 @@ mod tests {
 
     proptest! {
         #[test]
+        #[cfg_attr(miri, ignore = "minutes, interpreted")]
         fn what_is_plain_is_read_as_it_is_read_otherwise(field in "([ab.]{1,2}|[ @<>,;:\"(\\[\\])\r\n]){0,16}") {
             let mut slowly = addresses(field.as_bytes());
             let slowly: Vec<_> = std::iter::from_fn(|| slowly.any()).collect();

@@ -251,6 +251,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn sec_m11_nested_comments_are_counted_and_not_recursed_into() {
         let value = [b"text/plain".as_slice(), &[b'('; 1 << 20]].concat();
         assert!(content_type(&value, &Limits::default(), &mut Kept::default()).is_some());

@@ -199,6 +199,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn sec_m11_pieces_without_number_are_joined_in_one_pass() {
         // Looked for one by one, the last first, they would be compared two hundred million times.
         let pieces: Vec<(String, String)> = (0..20_000).rev().map(|n| (format!("n*{n}"), format!("{n},"))).collect();

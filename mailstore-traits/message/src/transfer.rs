@@ -209,6 +209,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn the_rfcs_own_codes() {
         for (encoding, input, expected, damaged) in [
             ("BASE64", &b"Zm9vYmFy"[..], &b"foobar"[..], false),
@@ -242,6 +243,7 @@ mod tests {
 
     proptest! {
         #[test]
+        #[cfg_attr(miri, ignore = "minutes, interpreted")]
         fn cutting_the_octets_changes_nothing(
             input in prop::collection::vec(prop::sample::select(b"=A4f \t\r\nz+/".to_vec()), 0..60), cut in 1usize..7) {
             for encoding in ["base64", "quoted-printable"] {

@@ -224,6 +224,7 @@ mod tests {
     ];
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn sec_s1_data_ends_in_exactly_one_way() {
         for policy in [LineEndPolicy::Normalize, LineEndPolicy::Reject] {
             for end in ENDS {
@@ -244,6 +245,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn sec_s2_a_row_of_crs_starts_the_matching_again() {
         for count in 0..=5 {
             let crs = vec![b'\r'; count];
@@ -285,6 +287,7 @@ mod tests {
     /// Many octets are looked at as one, so what is remarkable has to be found at each place of them, across their borders
     /// too.
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn sec_s3_what_is_wrong_is_found_wherever_in_a_long_message_it_stands() {
         // Whether a dot is near makes a difference to how octets are looked at.
         for plain in ["as plain as text can be\r\n", "as plain. And plain again\r\n"] {
@@ -353,6 +356,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn a_message_of_short_stretches_is_not_an_event_for_each() {
         let mut input = BytesMut::from(&b".x\r\n\n".repeat(10_000)[..]);
         let mut decoder = DotDecoder::new(LineEndPolicy::Normalize);

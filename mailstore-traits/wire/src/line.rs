@@ -181,6 +181,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn sec_m1_a_line_without_end_is_not_kept() {
         let (mut reader, mut input) = (LineReader::new(), BytesMut::new());
         let chunk = vec![b'x'; 16 * 1024];

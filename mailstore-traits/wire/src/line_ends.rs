@@ -168,6 +168,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn sec_s3_a_bare_line_end_is_found_wherever_in_a_long_chunk_it_stands() {
         let plain = "as plain as text can be\r\n".repeat(20).into_bytes();
         for at in 0..300 {
@@ -207,6 +208,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn long_chunks_are_slices_of_the_input() {
         let chunk = [&[b'x'; 2000][..], b"\r\n"].concat().repeat(4);
         let mut input = BytesMut::from(&[&chunk[..], b"BDAT 0 LAST\r\n"].concat()[..]);

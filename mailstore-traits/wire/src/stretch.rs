@@ -235,8 +235,9 @@ impl<const DOTS: bool> Stretches<DOTS> {
     /// How many octets at the front certainly pass as they are: whole blocks, in which each CR has its LF and each LF its
     /// CR, even across the block's end, and neither a NUL nor a line with a dot in front begins.
     fn clean_blocks(input: &[u8]) -> usize {
-        let mut len = 0;
-        loop {
+        // Where much is remarkable it would be in vain to look far ahead.
+        let mut len = clean_blocks::<DOTS, BLOCK>(input.get(..BLOCK + BEHIND).unwrap_or_default());
+        while len > 0 {
             let ahead = input.get(len..).unwrap_or_default();
             let ahead = ahead.get(..AHEAD).unwrap_or(ahead);
             // Where there is no dot no line begins with one, and there is none in an attachment: larger blocks then.
@@ -245,9 +246,10 @@ impl<const DOTS: bool> Stretches<DOTS> {
             clean += clean_blocks::<DOTS, BLOCK>(ahead.get(clean..).unwrap_or_default());
             len += clean;
             if clean + BEHIND < AHEAD {
-                return len;
+                break;
             }
         }
+        len
     }
 }
 

@@ -65,6 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn sec_i2_a_text_is_one_line_and_no_code() {
         for bad in ["", "ok\r\n+OK fake", "a\nb", "a\rb", "a\0b", "\u{e9}", "a\x7f", "[AUTH] x", " x", &"x".repeat(481)]
         {

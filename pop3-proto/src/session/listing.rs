@@ -92,6 +92,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn sec_m13_a_listing_of_a_million_messages_never_stands_in_the_output_as_a_whole() {
         let mut maildrop = Maildrop::new(u32::MAX, 1_000_000);
         for key in 1..=1_000_000 {

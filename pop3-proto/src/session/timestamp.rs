@@ -41,6 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn no_timestamp_comes_twice_and_no_two_processes_have_the_same() {
         let (ours, theirs) = (Timestamps::of_this_process("dewey"), Timestamps::of_this_process("dewey"));
         let all: std::collections::HashSet<_> = (0..1000).flat_map(|_| [ours.next(), theirs.next()]).collect();

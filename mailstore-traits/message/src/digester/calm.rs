@@ -113,6 +113,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn nothing_is_calm_from_the_block_on_in_which_something_is_odd() {
         for odd in [&b"a\n"[..], b"a\rb\r\n", b"\n", b"\r\r\n", b"-\r\n", b"a\r\r\n"] {
             for place in 8..40 {
@@ -133,6 +134,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes, interpreted")]
     fn octets_that_need_more_than_seven_bits_and_nuls_are_seen() {
         for place in 0..2 * BLOCK {
             for (octet, eight_bit, nul) in [(0xff, true, false), (0, false, true), (0x80, true, false)] {

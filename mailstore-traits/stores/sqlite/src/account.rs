@@ -33,6 +33,10 @@ impl SqliteAccount {
         Self { store, row, actor }
     }
 
+    pub(crate) fn account_row(&self) -> i64 {
+        self.row
+    }
+
     async fn transfer(
         &self,
         source: &MailboxId,
@@ -154,8 +158,11 @@ impl Account for SqliteAccount {
 
     async fn open_body(&self, mailbox: &MailboxId, uid: Uid, range: ByteRange) -> Result<Body> {
         let (account, id, files) = (self.row, mailbox.clone(), Arc::clone(&self.store.files));
-        let (prefix, source, size) =
-            self.store.read(move |conn| messages::open_body(conn, &files, account, &id, uid)).await?;
+        let outside = self.store.outside.clone();
+        let (prefix, source, size) = self
+            .store
+            .read(move |conn| messages::open_body(conn, &files, outside.as_deref(), account, &id, uid))
+            .await?;
         Ok(body(prefix, source, size, range, &self.store))
     }
 
@@ -191,6 +198,7 @@ impl Account for SqliteAccount {
                 replaces: placement.replaces,
                 uid: placement.uid,
                 uidl: placement.uidl,
+                prepared: None,
             })
             .collect();
         self.store.place(arrivals, mode).await

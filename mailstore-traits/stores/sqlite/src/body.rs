@@ -9,6 +9,7 @@ use futures::stream::{self, StreamExt};
 use mailstore_traits::{Body, ByteRange, Result};
 
 use crate::files::{CHUNK, read_at};
+use crate::outside::Octets;
 use crate::store::Inner;
 
 /// Where the octets behind the prefix are. Both are held open, so that an expunge meanwhile takes nothing away
@@ -16,6 +17,13 @@ use crate::store::Inner;
 pub(crate) enum Source {
     Memory(Bytes),
     File(File),
+    Outside(Box<dyn Octets>),
+}
+
+impl Octets for File {
+    fn part(&mut self, start: u64, len: u64) -> Result<Bytes> {
+        read_at(self, start, len)
+    }
 }
 
 /// The part of prefix and source that is wanted.
@@ -31,7 +39,8 @@ pub(crate) fn body(prefix: Bytes, source: Source, size: u64, range: ByteRange, s
             let octets = slice(&octets, rest);
             Body::new(len, front.chain(stream::iter((!octets.is_empty()).then_some(Ok(octets)))))
         }
-        Source::File(file) => Body::new(len, front.chain(chunks(Arc::new(file), rest, Arc::clone(store)))),
+        Source::File(file) => Body::new(len, front.chain(chunks(Box::new(file), rest, Arc::clone(store)))),
+        Source::Outside(octets) => Body::new(len, front.chain(chunks(octets, rest, Arc::clone(store)))),
     }
 }
 
@@ -44,20 +53,19 @@ fn slice(octets: &Bytes, range: Range<u64>) -> Bytes {
 
 /// A file's octets, each chunk read when it is asked for: a reader that is slow holds an open file and no memory.
 fn chunks(
-    file: Arc<File>,
+    octets: Box<dyn Octets>,
     range: Range<u64>,
     store: Arc<Inner>,
 ) -> impl futures::Stream<Item = Result<Bytes>> + Send + 'static {
-    stream::unfold(Some(range), move |range| {
-        // The store stays open for as long as its streams.
-        let (file, store) = (Arc::clone(&file), Arc::clone(&store));
-        async move {
-            let range = range.filter(|range| range.start < range.end)?;
-            let len = range.end.saturating_sub(range.start).min(CHUNK);
-            let start = range.start;
-            let chunk = store.files.pool.run(move |()| read_at(&file, start, len)).await;
-            let rest = chunk.is_ok().then(|| start.saturating_add(len)..range.end);
-            Some((chunk, rest))
-        }
+    // The store stays open for as long as its streams.
+    stream::unfold((Some(octets), range, store), |(octets, range, store)| async move {
+        let mut octets = octets.filter(|_| range.start < range.end)?;
+        let len = range.end.saturating_sub(range.start).min(CHUNK);
+        let (start, rest) = (range.start, range.start.saturating_add(len)..range.end);
+        let read = store.files.pool.run(move |()| Ok((octets.part(start, len)?, octets))).await;
+        Some(match read {
+            Ok((chunk, octets)) => (Ok(chunk), (Some(octets), rest, store)),
+            Err(error) => (Err(error), (None, rest, store)),
+        })
     })
 }

@@ -87,6 +87,14 @@ pub enum OpenError {
         /// The database's path.
         path: PathBuf,
     },
+    /// The messages lie outside the database, and there is trouble with them.
+    #[error("the messages of {} cannot be reached ({text}): see to the cause, then try again", path.display())]
+    Outside {
+        /// The database's path.
+        path: PathBuf,
+        /// What is wrong.
+        text: String,
+    },
     /// Some other trouble of the operating system's.
     #[error("{} cannot be opened ({source}): see to the cause, then try again", path.display())]
     Io {

@@ -28,11 +28,13 @@ pub(crate) struct Files {
     live: Mutex<HashMap<Key, usize>>,
     /// Held while a sub-folder is made, until it is durable.
     making: Mutex<()>,
+    /// Whether a file is the message's last place; where it is written again elsewhere, that is made durable.
+    durable: bool,
 }
 
 impl Files {
-    pub(crate) fn new(folder: PathBuf, pool: Pool<()>) -> Self {
-        Self { folder, pool, live: Mutex::default(), making: Mutex::new(()) }
+    pub(crate) fn new(folder: PathBuf, pool: Pool<()>, durable: bool) -> Self {
+        Self { folder, pool, live: Mutex::default(), making: Mutex::new(()), durable }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -68,6 +70,9 @@ impl Files {
 
     /// Makes a whole file durable, its name too. Blocks.
     pub(crate) fn sync(&self, key: &Key, file: &File) -> Result<()> {
+        if !self.durable {
+            return Ok(());
+        }
         // Another body's first file may be making this very folder: not before that is durable.
         drop(lock(&self.making));
         file.sync_all()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::channel::oneshot;
 use futures::stream;
 use mailstore_traits::{FlagChange, FlagOutcome, Flags, Keyword, MailboxId, ModSeq, Result, Uid, UidSet};
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use crate::codec::{bits, flags, int, modseq, uid};
 use crate::error::Outcome;
@@ -137,14 +137,7 @@ fn batch(
             }
             let mut rows = statement.query(params![ledger.row, range.start().value(), range.end().value(), room])?;
             while let Some(row) = rows.next()? {
-                messages.push(Message {
-                    row: row.get(0)?,
-                    uid: row.get(1)?,
-                    modseq: row.get(2)?,
-                    bits: row.get(3)?,
-                    keywords: row.get(4)?,
-                    size: row.get(5)?,
-                });
+                messages.push(Message::from_row(row)?);
             }
         }
     }
@@ -165,7 +158,7 @@ fn batch(
             failed.insert(this);
             continue;
         }
-        let before = flags(message.bits, &message.keywords)?;
+        let before = message.flags()?;
         let after = order.change.apply(&before);
         if after == before {
             outcomes.push_back(FlagOutcome::Stored { uid: this, modseq: was, flags: before });
@@ -175,21 +168,7 @@ fn batch(
             Some(stamp) => stamp,
             None => *stamp.insert(ledger.bump()?),
         };
-        ledger.went(message.counted(message.bits));
-        ledger.came(message.counted(bits(&after)));
-        let text = text(&after);
-        let keywords = if text.eq_ignore_ascii_case(&message.keywords) {
-            message.keywords.clone()
-        } else {
-            // In before out: a keyword that stays keeps its spelling.
-            let text = ledger.keywords_came(tx, &order.options, &text)?;
-            ledger.keywords_went(tx, &message.keywords)?;
-            text
-        };
-        tx.conn
-            .prepare_cached("UPDATE message SET modseq = ?, flags = ?, keywords = ? WHERE id = ?")?
-            .execute(params![int(stamp.value()), bits(&after), keywords, message.row])?;
-        let flags = flags(bits(&after), &keywords)?;
+        let flags = message.set(tx, &mut ledger, &order.options, &after, stamp)?;
         outcomes.push_back(FlagOutcome::Stored { uid: this, modseq: stamp, flags });
     }
     if stamp.is_some() {
@@ -198,7 +177,8 @@ fn batch(
     Ok((outcomes, rest, failed))
 }
 
-struct Message {
+/// A message as far as its flags go.
+pub(crate) struct Message {
     row: i64,
     uid: i64,
     modseq: i64,
@@ -208,6 +188,55 @@ struct Message {
 }
 
 impl Message {
+    /// That of that row.
+    pub(crate) fn read(tx: &Tx<'_>, row: i64) -> Outcome<Self> {
+        Ok(tx
+            .conn
+            .prepare_cached("SELECT id, uid, modseq, flags, keywords, size FROM message WHERE id = ?")?
+            .query_row([row], Self::from_row)?)
+    }
+
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            row: row.get(0)?,
+            uid: row.get(1)?,
+            modseq: row.get(2)?,
+            bits: row.get(3)?,
+            keywords: row.get(4)?,
+            size: row.get(5)?,
+        })
+    }
+
+    pub(crate) fn flags(&self) -> Outcome<Flags> {
+        flags(self.bits, &self.keywords)
+    }
+
+    /// Gives it these flags; tells them in the mailbox's spelling.
+    pub(crate) fn set(
+        &self,
+        tx: &Tx<'_>,
+        ledger: &mut Ledger,
+        options: &Options,
+        after: &Flags,
+        stamp: ModSeq,
+    ) -> Outcome<Flags> {
+        ledger.went(self.counted(self.bits));
+        ledger.came(self.counted(bits(after)));
+        let text = text(after);
+        let keywords = if text.eq_ignore_ascii_case(&self.keywords) {
+            self.keywords.clone()
+        } else {
+            // In before out: a keyword that stays keeps its spelling.
+            let text = ledger.keywords_came(tx, options, &text)?;
+            ledger.keywords_went(tx, &self.keywords)?;
+            text
+        };
+        tx.conn
+            .prepare_cached("UPDATE message SET modseq = ?, flags = ?, keywords = ? WHERE id = ?")?
+            .execute(params![int(stamp.value()), bits(after), keywords, self.row])?;
+        flags(bits(after), &keywords)
+    }
+
     fn counted(&self, bits: i64) -> Counted {
         Counted { uid: self.uid, flags: bits, size: self.size }
     }

@@ -184,6 +184,7 @@ mod mailboxes;
 mod messages;
 mod open;
 mod options;
+pub mod outside;
 mod place;
 mod pool;
 mod quota;

@@ -27,6 +27,7 @@ pub(crate) fn ensure_account(tx: &mut Tx<'_>, account: &AccountId) -> Outcome<i6
     if let Some(row) = find_account(tx.conn, account)? {
         return Ok(row);
     }
+    tx.check_account(account)?;
     tx.conn.prepare_cached("INSERT INTO account (name) VALUES (?)")?.execute([account.as_str()])?;
     let row = tx.conn.last_insert_rowid();
     insert(tx, row, &MailboxName::inbox(), None)?;
@@ -164,6 +165,7 @@ pub(crate) fn restore(
 }
 
 fn insert(tx: &mut Tx<'_>, account: i64, name: &MailboxName, special: Option<SpecialUse>) -> Outcome<CreatedMailbox> {
+    tx.check_mailbox(name)?;
     let id = mailbox_id(format!("m{}", hex(&random_key()?)))?;
     let validity = next_uid_validity(tx)?;
     tx.conn
@@ -249,6 +251,7 @@ pub(crate) fn rename(tx: &mut Tx<'_>, account: i64, from: &MailboxName, to: &Mai
         if from == to || taken.is_some_and(|taken| !rows.contains(&taken)) {
             return Err(ErrorKind::AlreadyExists.into());
         }
+        tx.check_mailbox(&name)?;
         named.push((*row, name));
     }
     // First out of each other's way: a child may get the name that its parent had.

@@ -11,6 +11,7 @@ use crate::codec::{DELETED, FLAGGED, Key, SEEN, bits, count, email_id, flags, in
 use crate::error::{Fault, Outcome};
 use crate::files::Files;
 use crate::mailboxes::row_of;
+use crate::outside::Outside;
 use crate::place::columns;
 use crate::writer::Tx;
 
@@ -128,11 +129,20 @@ fn meta(row: &Row<'_>, fields: MetaFields) -> Outcome<MessageMeta> {
 pub(crate) fn open_body(
     conn: &Connection,
     files: &Files,
+    outside: Option<&dyn Outside>,
     account: i64,
     id: &MailboxId,
     message: Uid,
 ) -> Outcome<(Bytes, Source, u64)> {
     let mailbox = row_of(conn, account, id)?;
+    if let Some(outside) = outside {
+        let found: Option<(i64, i64)> = conn
+            .prepare_cached("SELECT id, size FROM message WHERE mailbox = ? AND uid = ?")?
+            .query_row(params![mailbox, message.value()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let (row, size) = found.ok_or(ErrorKind::Expunged)?;
+        return Ok((Bytes::new(), Source::Outside(outside.open(conn, row)?), count(size)));
+    }
     type Found = (Option<Vec<u8>>, Key, i64, Option<Vec<u8>>);
     let found: Option<Found> = conn
         .prepare_cached(

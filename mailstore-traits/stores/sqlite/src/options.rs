@@ -1,8 +1,10 @@
 //! What can be set when a store is opened.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::outside::Outside;
 use crate::{OpenError, SqliteStore};
 
 /// How a store is opened. The defaults suit a server; the crate's manual has them in a table.
@@ -126,6 +128,14 @@ impl Options {
     /// # Errors
     /// [`OpenError`] names the file and says what to do.
     pub fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, OpenError> {
-        SqliteStore::open_with(path.as_ref(), self)
+        SqliteStore::open_with(path.as_ref(), self, None)
+    }
+
+    /// As [`open`](Self::open), for a store whose messages lie [outside](crate::outside) the database.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the file and says what to do.
+    pub fn open_outside(self, path: impl AsRef<Path>, outside: Arc<dyn Outside>) -> Result<SqliteStore, OpenError> {
+        SqliteStore::open_with(path.as_ref(), self, Some(outside))
     }
 }

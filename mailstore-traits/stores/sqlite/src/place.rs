@@ -1,6 +1,7 @@
 //! Putting messages into mailboxes, inside one transaction.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mailstore_traits::{
@@ -9,11 +10,12 @@ use mailstore_traits::{
 };
 use rusqlite::{OptionalExtension, params};
 
-use crate::codec::{bits, int, random_key};
+use crate::codec::{Key, bits, int, random_key};
 use crate::error::{Fault, Outcome};
 use crate::ledger::{Counted, Ledger};
 use crate::mailboxes::{create, ensure_account, find};
 use crate::options::Options;
+use crate::outside::Prepared;
 use crate::stage::SqliteBlob;
 use crate::transfer::remove;
 use crate::writer::Tx;
@@ -36,6 +38,8 @@ pub(crate) struct Arrival {
     pub(crate) replaces: Option<Uid>,
     pub(crate) uid: Option<Uid>,
     pub(crate) uidl: Option<String>,
+    /// Where it has been written, if messages lie outside the database.
+    pub(crate) prepared: Option<Arc<dyn Prepared>>,
 }
 
 /// Places all of them. What one call puts into one mailbox has one modification sequence.
@@ -103,7 +107,6 @@ fn place(tx: &mut Tx<'_>, options: &Options, arrival: Arrival, stamps: &mut BTre
         None => UidSet::new(),
     };
     ledger.check_quota(tx, 1, size)?;
-    let body = add_body(tx, &arrival.blob)?;
     let uid = ledger.take_uid(arrival.uid)?;
     let flags = bits(&arrival.flags);
     let text = arrival.flags.keywords().map(Keyword::as_str).collect::<Vec<_>>().join(" ");
@@ -111,31 +114,22 @@ fn place(tx: &mut Tx<'_>, options: &Options, arrival: Arrival, stamps: &mut BTre
     let date = arrival.internal_date.unwrap_or(Timestamp::from_unix(tx.now));
     // One email id stands for one content (RFC 8474 §5.1), and with a prefix in front it is another content.
     let email = if arrival.prefix.is_empty() { arrival.blob.key() } else { random_key()? };
-    tx.conn
-        .prepare_cached(
-            "INSERT INTO message (mailbox, uid, modseq, flags, keywords, received, zone, saved, size, body, email, \
-             uidl) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            ledger.row,
-            uid.value(),
-            int(modseq.value()),
-            flags,
-            keywords,
-            date.unix_seconds(),
-            date.offset_minutes(),
-            tx.now,
-            int(size),
-            body,
-            email,
-            arrival.uidl,
-        ])?;
+    let body = if tx.is_outside() && !arrival.prefix.is_empty() {
+        // What is in front is part of the file, and a copy of the file has it too.
+        insert_body(tx, &email, size, None, None)?
+    } else {
+        add_body(tx, &arrival.blob)?
+    };
+    let uidl = arrival.uidl;
+    let message = Row { uid, modseq, bits: flags, keywords, date, size, body, email, uidl }.insert(tx, ledger.row)?;
+    if let Some(prepared) = &arrival.prepared {
+        prepared.enter(tx.conn, message)?;
+    }
     if !arrival.prefix.is_empty() || arrival.digest.is_some() {
-        let message = tx.conn.last_insert_rowid();
         let (version, digest) = columns(arrival.digest.as_ref());
         tx.conn
             .prepare_cached("INSERT INTO extra (message, digest_version, digest, prefix) VALUES (?, ?, ?, ?)")?
-            .execute(params![message, version, digest, &*arrival.prefix])?;
+            .execute(params![message, version, digest, if tx.is_outside() { &[] } else { &*arrival.prefix }])?;
     }
     ledger.came(Counted { uid: i64::from(uid.value()), flags, size: int(size) });
     ledger.bury(tx, modseq, &replaced)?;
@@ -164,13 +158,61 @@ fn add_body(tx: &Tx<'_>, blob: &SqliteBlob) -> Outcome<i64> {
     if let Some(row) = known {
         return Ok(row);
     }
-    tx.conn
-        .prepare_cached("INSERT INTO body (key, size, refs) VALUES (?, ?, 1)")?
-        .execute(params![blob.key(), int(blob.size())])?;
+    let octets = blob.octets().filter(|_| !tx.is_outside()).map(|octets| &**octets);
+    insert_body(tx, &blob.key(), blob.size(), blob.digest(), octets)
+}
+
+/// The row of a new body, with one reference. Octets that are not given lie in a file.
+pub(crate) fn insert_body(
+    tx: &Tx<'_>,
+    key: &Key,
+    size: u64,
+    digest: Option<&MessageDigest>,
+    octets: Option<&[u8]>,
+) -> Outcome<i64> {
+    tx.conn.prepare_cached("INSERT INTO body (key, size, refs) VALUES (?, ?, 1)")?.execute(params![key, int(size)])?;
     let row = tx.conn.last_insert_rowid();
-    let (version, digest) = columns(blob.digest());
+    let (version, digest) = columns(digest);
     tx.conn
         .prepare_cached("INSERT INTO content (body, digest_version, digest, octets) VALUES (?, ?, ?, ?)")?
-        .execute(params![row, version, digest, blob.octets().map(|octets| &**octets)])?;
+        .execute(params![row, version, digest, octets])?;
     Ok(row)
+}
+
+/// A row of the table `message` that is still to be made.
+pub(crate) struct Row {
+    pub(crate) uid: Uid,
+    pub(crate) modseq: ModSeq,
+    pub(crate) bits: i64,
+    pub(crate) keywords: String,
+    pub(crate) date: Timestamp,
+    pub(crate) size: u64,
+    pub(crate) body: i64,
+    pub(crate) email: Key,
+    pub(crate) uidl: Option<String>,
+}
+
+impl Row {
+    pub(crate) fn insert(self, tx: &Tx<'_>, mailbox: i64) -> Outcome<i64> {
+        tx.conn
+            .prepare_cached(
+                "INSERT INTO message (mailbox, uid, modseq, flags, keywords, received, zone, saved, size, body, email, \
+                 uidl) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                mailbox,
+                self.uid.value(),
+                int(self.modseq.value()),
+                self.bits,
+                self.keywords,
+                self.date.unix_seconds(),
+                self.date.offset_minutes(),
+                tx.now,
+                int(self.size),
+                self.body,
+                self.email,
+                self.uidl,
+            ])?;
+        Ok(tx.conn.last_insert_rowid())
+    }
 }

@@ -22,6 +22,7 @@ use crate::lease::Leases;
 use crate::mailboxes::{ensure_account, find_account};
 use crate::open::{OwnerLock, beside, connect, open_database, open_lock};
 use crate::options::Options;
+use crate::outside::{Outside, Prepared};
 use crate::place::{Arrival, Owner, place_all};
 use crate::pool::{Pool, lock};
 use crate::stage::{SqliteBlob, SqliteStage};
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) hub: Arc<Hub>,
     pub(crate) leases: Arc<Leases>,
     pub(crate) bell: Arc<Bell>,
+    pub(crate) outside: Option<Arc<dyn Outside>>,
     threads: Mutex<Option<Threads>>,
 }
 
@@ -86,10 +88,18 @@ impl SqliteStore {
         Options::default()
     }
 
-    pub(crate) fn open_with(path: &Path, options: Options) -> Result<Self, OpenError> {
+    pub(crate) fn open_with(
+        path: &Path,
+        options: Options,
+        outside: Option<Arc<dyn Outside>>,
+    ) -> Result<Self, OpenError> {
         let (conn, mut lock) = open_database(path, &options)?;
         let sql = |error| OpenError::from_sql(path, error);
         let restored = renumber_if_restored(&conn, lock.as_mut(), &options).map_err(sql)?;
+        if let Some(outside) = &outside {
+            let text = |error: mailstore_traits::StoreError| error.to_string();
+            outside.opened(&conn).map_err(|error| OpenError::Outside { path: path.into(), text: text(error) })?;
+        }
         let reader = || -> rusqlite::Result<Connection> {
             let conn = connect(path, &options)?;
             conn.pragma_update(None, "query_only", true)?;
@@ -103,7 +113,7 @@ impl SqliteStore {
         let lock = lock.map(|lock| Arc::new(Mutex::new(lock)));
         let hub = Arc::new(Hub::default());
         let (news, marked) = (Arc::clone(&hub), lock.clone());
-        let (writer, writing) = Writer::start(conn, options.queue, move |commit| {
+        let (writer, writing) = Writer::start(conn, options.queue, outside.clone(), move |commit| {
             if let Some(owner) = &marked
                 && commit.commits > 0
             {
@@ -115,7 +125,7 @@ impl SqliteStore {
         let (readers, mut workers) = Pool::start("store-reader", readers).map_err(io)?;
         let (pool, more) = Pool::start("store-files", vec![(); FILE_THREADS]).map_err(io)?;
         workers.extend(more);
-        let files = Arc::new(Files::new(beside(path, ".bodies"), pool));
+        let files = Arc::new(Files::new(beside(path, ".bodies"), pool, outside.is_none()));
         let bell = Arc::new(Bell::default());
         let mut askers = vec![start_poller(Arc::clone(&hub), poller).map_err(io)?];
         let tools = if options.shared {
@@ -146,6 +156,7 @@ impl SqliteStore {
             hub,
             leases: Arc::default(),
             bell,
+            outside,
             threads: Mutex::new(Some(threads)),
         })))
     }
@@ -222,6 +233,9 @@ fn renumber_if_restored(
     Ok(true)
 }
 
+/// A message that was written down, and what it was made of.
+type Written = (SqliteBlob, bytes::Bytes, Option<mailstore_traits::Timestamp>, Arc<dyn Prepared>);
+
 impl Inner {
     /// Runs work on one of the reading connections, in one consistent read.
     pub(crate) async fn read<T: Send + 'static>(
@@ -245,11 +259,13 @@ impl Inner {
     }
 
     /// Places messages and remembers which blobs rows may name by now.
-    pub(crate) async fn place(&self, arrivals: Vec<Arrival>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+    pub(crate) async fn place(&self, mut arrivals: Vec<Arrival>, mode: Mode) -> Result<Vec<Result<Placed>>> {
         if arrivals.iter().any(|arrival| !arrival.blob.is_of(&self.files)) {
             return Err(ErrorKind::Invalid.into());
         }
+        self.prepare(&mut arrivals).await?;
         let options = self.options.clone();
+        let prepared: Vec<_> = arrivals.iter().map(|arrival| arrival.prepared.clone()).collect();
         let blobs: Vec<SqliteBlob> = arrivals.iter().map(|arrival| arrival.blob.clone()).collect();
         self.writer
             .run_then(
@@ -261,13 +277,47 @@ impl Inner {
                             Ending::Failed(_) => false,
                             Ending::Unknown(_) => true,
                         };
-                        if placed {
-                            blob.set_placed();
+                        match prepared.get(at).and_then(Option::as_ref) {
+                            Some(prepared) if placed => prepared.keep(),
+                            // What was staged is of no use any more once it lies where it belongs.
+                            Some(_) => {}
+                            None if placed => blob.set_placed(),
+                            None => {}
                         }
                     }
                 },
             )
             .await
+    }
+
+    /// Has messages written where they will lie, side by side and before the one thread that writes rows hears of them.
+    async fn prepare(&self, arrivals: &mut [Arrival]) -> Result<()> {
+        let Some(outside) = &self.outside else { return Ok(()) };
+        let mut last: Option<Written> = None;
+        for arrival in arrivals {
+            // A message to many is written once; where it goes besides, it need not be written again.
+            if let Some((blob, prefix, date, prepared)) = &last
+                && blob.key() == arrival.blob.key()
+                && *prefix == arrival.prefix
+                && *date == arrival.internal_date
+            {
+                arrival.prepared = Some(Arc::clone(prepared));
+                continue;
+            }
+            let (outside, files) = (Arc::clone(outside), Arc::clone(&self.files));
+            let (blob, prefix, date) = (arrival.blob.clone(), arrival.prefix.clone(), arrival.internal_date);
+            let prepared = self
+                .files
+                .pool
+                .run(move |()| match blob.octets() {
+                    Some(octets) => outside.prepare(&prefix, &mut std::io::Cursor::new(octets), date),
+                    None => outside.prepare(&prefix, &mut files.open(&blob.key(), blob.size())?, date),
+                })
+                .await?;
+            last = Some((arrival.blob.clone(), arrival.prefix.clone(), date, Arc::clone(&prepared)));
+            arrival.prepared = Some(prepared);
+        }
+        Ok(())
     }
 
     pub(crate) fn stage(&self, hint: SizeHint) -> Result<SqliteStage> {
@@ -403,6 +453,7 @@ impl MailStore for SqliteStore {
                 replaces: None,
                 uid: None,
                 uidl: None,
+                prepared: None,
             })
             .collect();
         self.0.place(arrivals, mode).await

@@ -12,10 +12,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use futures::channel::oneshot;
-use mailstore_traits::{ErrorKind, Result, StoreError, Timestamp};
+use mailstore_traits::{AccountId, ErrorKind, MailboxName, Result, StoreError, Timestamp};
 use rusqlite::Connection;
 
 use crate::error::{Outcome, from_sql};
+use crate::outside::Outside;
 use crate::pool::{closed, lock};
 
 /// The most pieces of work in one transaction: with bodies of 64 KiB in the database, 8 MiB of log.
@@ -27,9 +28,25 @@ pub(crate) struct Tx<'a> {
     /// The moment of the transaction, in seconds since 1970.
     pub(crate) now: i64,
     news: &'a mut News,
+    outside: Option<&'a dyn Outside>,
 }
 
 impl Tx<'_> {
+    /// Whether a mailbox of that name can be kept where its messages lie.
+    pub(crate) fn check_mailbox(&self, name: &MailboxName) -> Outcome<()> {
+        Ok(self.outside.map_or(Ok(()), |outside| outside.check_mailbox(name))?)
+    }
+
+    /// Whether an account of that name can be kept where its messages lie.
+    pub(crate) fn check_account(&self, account: &AccountId) -> Outcome<()> {
+        Ok(self.outside.map_or(Ok(()), |outside| outside.check_account(account))?)
+    }
+
+    /// Whether messages lie outside the database.
+    pub(crate) fn is_outside(&self) -> bool {
+        self.outside.is_some()
+    }
+
     /// A mailbox has changed; its watchers hear of it after the commit.
     pub(crate) fn mailbox_changed(&mut self, mailbox: i64, modseq: i64) {
         self.news.mailboxes.insert(mailbox, modseq);
@@ -144,10 +161,11 @@ struct Inner {
 pub(crate) struct Writer(Arc<Inner>);
 
 impl Writer {
-    /// Starts the thread. After each commit it hands `publish` the news.
+    /// Starts the thread. After each commit, what lies outside is settled; then `publish` is handed the news.
     pub(crate) fn start(
         conn: Connection,
         capacity: usize,
+        outside: Option<Arc<dyn Outside>>,
         publish: impl Fn(News) + Send + 'static,
     ) -> io::Result<(Self, JoinHandle<()>)> {
         let inner = Arc::new(Inner {
@@ -159,7 +177,7 @@ impl Writer {
         });
         let worker = Arc::clone(&inner);
         let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            worker.work(&conn, &publish);
+            worker.work(&conn, outside.as_deref(), &publish);
             // Leave as little as can be for the next opening to read; a failure only means that it reads more.
             let _ = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         })?;
@@ -256,10 +274,10 @@ impl Writer {
 }
 
 impl Inner {
-    fn work(&self, conn: &Connection, publish: &impl Fn(News)) {
+    fn work(&self, conn: &Connection, outside: Option<&dyn Outside>, publish: &impl Fn(News)) {
         while let Some(mut jobs) = self.next() {
             let mut news = News::default();
-            let committed = catch_unwind(AssertUnwindSafe(|| commit(conn, &mut jobs, &mut news)));
+            let committed = catch_unwind(AssertUnwindSafe(|| commit(conn, outside, &mut jobs, &mut news)));
             let error = match committed {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(from_sql(&error)),
@@ -275,6 +293,14 @@ impl Inner {
             } else {
                 self.commits.fetch_add(1, Ordering::Relaxed);
                 self.works.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+                let settle = || outside.map_or(Ok(()), |outside| outside.settle(conn));
+                let settled = catch_unwind(AssertUnwindSafe(settle))
+                    .unwrap_or_else(|_| Err(StoreError::new(ErrorKind::Internal, "a panic outside the database")));
+                if let Err(error) = settled {
+                    tracing::error!(%error, works = jobs.len(), "what was committed is not yet so outside the database");
+                    roll_back(conn);
+                    jobs.iter_mut().for_each(|job| job.commit_failed(&error));
+                }
             }
             // Watchers may hear of a change that was not made, never miss one that was: a commit that failed counts.
             // Each by itself: one that panics must not keep the others from learning that their bodies are in use.
@@ -326,12 +352,17 @@ fn roll_back(conn: &Connection) {
 }
 
 /// All the jobs in one transaction, each in a savepoint. An error means that none of them is there.
-fn commit(conn: &Connection, jobs: &mut [Box<dyn Job>], news: &mut News) -> rusqlite::Result<()> {
+fn commit(
+    conn: &Connection,
+    outside: Option<&dyn Outside>,
+    jobs: &mut [Box<dyn Job>],
+    news: &mut News,
+) -> rusqlite::Result<()> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
     let now = Timestamp::now().unix_seconds();
     for job in jobs.iter_mut() {
         conn.prepare_cached("SAVEPOINT work")?.execute([])?;
-        let mut tx = Tx { conn, now, news };
+        let mut tx = Tx { conn, now, news, outside };
         let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx)));
         let error: StoreError = match outcome {
             Ok(Ok(())) => {
@@ -372,7 +403,7 @@ mod tests {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch("CREATE TABLE service (commits); INSERT INTO service VALUES (0); CREATE TABLE t (x)")
             .unwrap();
-        Writer::start(conn, 4, |_| ()).unwrap()
+        Writer::start(conn, 4, None, |_| ()).unwrap()
     }
 
     fn rows(writer: &Writer) -> i64 {
@@ -461,7 +492,7 @@ mod tests {
         )
         .unwrap();
         let (told, counts) = mpsc::channel();
-        let (writer, _thread) = Writer::start(conn, 4, move |news| told.send(news.commits).unwrap()).unwrap();
+        let (writer, _thread) = Writer::start(conn, 4, None, move |news| told.send(news.commits).unwrap()).unwrap();
         block_on(writer.run(|_| Ok(()))).unwrap();
         // As a full disk does in a small transaction: each piece of work goes well, and then COMMIT does not.
         block_on(writer.run(|tx| Ok(tx.conn.execute("INSERT INTO u VALUES (7)", [])?))).unwrap_err();

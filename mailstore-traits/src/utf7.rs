@@ -1,7 +1,9 @@
-//! Modified UTF-7: how IMAP4rev1 writes names of mailboxes (RFC 3501 §5.1.3).
+//! Modified UTF-7: how IMAP4rev1 writes names of mailboxes (RFC 3501 §5.1.3), and stores that keep them as folders.
 //!
 //! A name has one encoding and no other (attack row P2): what would be encoded anew in another way is refused, so that two
 //! spellings never mean one mailbox and a check on the one cannot be passed with the other.
+
+use super::class;
 
 /// Not modified UTF-7, or not the one way to write that name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,8 +31,7 @@ fn sextet(octet: u8) -> Option<u32> {
 /// with ones, half a surrogate pair, a printable ASCII character that is written in base64, and two shifts in a row.
 pub fn decode(name: &[u8]) -> Result<String, InvalidUtf7> {
     // Nearly every name has no shift in it.
-    let is_plain = |octet: &u8| matches!(octet, b' '..=b'~') && *octet != b'&';
-    if name.iter().all(is_plain) {
+    if class::UTF7_PLAIN.has_all(name) {
         return std::str::from_utf8(name).map(str::to_owned).map_err(|_| InvalidUtf7);
     }
     let mut decoded = String::with_capacity(name.len());

@@ -1,0 +1,8 @@
+//! The contract kit, run on this store: each behaviour on a root of its own.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+mod kit;
+
+mailstore_traits::contract_tests!(kit::Maildir::new(false));

@@ -1,0 +1,57 @@
+//! What the contract kit wants to know of this store.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use mailstore_traits::contract::Factory;
+use store_maildir::MaildirStore;
+use tempfile::TempDir;
+
+use crate::common::check_consistency;
+
+pub(crate) struct Maildir {
+    /// Memory is the process's: it can be told only where nothing else runs.
+    alone: bool,
+    runtime: tokio::runtime::Runtime,
+    roots: Mutex<HashMap<PathBuf, TempDir>>,
+}
+
+impl Maildir {
+    pub(crate) fn new(alone: bool) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        Self { alone, runtime, roots: Mutex::default() }
+    }
+}
+
+impl Factory for Maildir {
+    type Store = MaildirStore;
+
+    async fn fresh(&self) -> MaildirStore {
+        let root = tempfile::tempdir().unwrap();
+        let store = MaildirStore::open(root.path()).unwrap();
+        self.roots.lock().unwrap().insert(store.path().to_owned(), root);
+        store
+    }
+
+    async fn reopen(&self, store: MaildirStore) -> Option<MaildirStore> {
+        let root = store.path().to_owned();
+        store.close().await;
+        check_consistency(&root);
+        Some(MaildirStore::open(root).unwrap())
+    }
+
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    fn memory_in_use(&self) -> Option<u64> {
+        if !self.alone {
+            return None;
+        }
+        // In pages of 4 KiB; only Linux tells it this way.
+        let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+        Some(pages.split_whitespace().nth(1)?.parse::<u64>().ok()? * 4096)
+    }
+}
