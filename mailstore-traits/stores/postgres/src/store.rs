@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::account::PostgresAccount;
 use crate::content::{Keep, body};
+use crate::courier::{Couriers, place_one};
 use crate::error::{OpenError, Outcome, closed};
 use crate::keeper::{self, Readers};
 use crate::lease::{self, Leases};
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) leases: Leases,
     pub(crate) readers: Arc<Readers>,
     pub(crate) turns: Arc<Turns>,
+    pub(crate) couriers: Couriers,
     /// Something was deleted: the keeper need not wait.
     pub(crate) bell: Arc<tokio::sync::Notify>,
     tasks: Mutex<Vec<AbortHandle>>,
@@ -79,6 +81,7 @@ impl PostgresStore {
             leases: Leases::default(),
             readers: Arc::default(),
             turns: Arc::default(),
+            couriers: Couriers::default(),
             bell: Arc::default(),
             tasks: Mutex::default(),
         });
@@ -166,12 +169,21 @@ impl Inner {
         account_row(self, name).await
     }
 
-    pub(crate) async fn place(self: &Arc<Self>, arrivals: Vec<Arrival>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+    pub(crate) async fn place(self: &Arc<Self>, mut arrivals: Vec<Arrival>, mode: Mode) -> Result<Vec<Result<Placed>>> {
         if arrivals.iter().any(|arrival| !arrival.blob.is_of(self)) {
             return Err(ErrorKind::Invalid.into());
         }
         let store = Arc::clone(self);
-        self.run(async move { place_all(&store, arrivals, mode).await }).await
+        match arrivals.pop() {
+            Some(only) if arrivals.is_empty() => {
+                let placed = self.run(async move { Ok(place_one(&store, only).await) }).await?;
+                if mode == Mode::AllOrNothing { placed.map(|placed| vec![Ok(placed)]) } else { Ok(vec![placed]) }
+            }
+            last => {
+                arrivals.extend(last);
+                self.run(async move { place_all(&store, arrivals, mode).await }).await
+            }
+        }
     }
 
     fn stop(&self) {

@@ -142,10 +142,14 @@ async fn a_flood_to_one_mailbox_leaves_connections_for_the_others() {
         account.snapshot(&inbox, false).await.unwrap();
     }
     held.rollback().await.unwrap();
+    let mut modseqs = BTreeSet::new();
     for delivery in flood {
-        delivery.await.unwrap().unwrap();
+        modseqs.insert(delivery.await.unwrap().unwrap().remove(0).unwrap().modseq);
     }
     assert_eq!(uids(&account, &inbox).await.len(), 30);
+    // Those that waited share commits, each of which has one modification sequence.
+    assert!(modseqs.len() <= 3, "{modseqs:?}");
+    check_consistency(&url).await;
 }
 
 /// Deliveries to several mailboxes in opposite orders, of the same bodies, moves to and fro, and a quota: all at once.
