@@ -30,11 +30,17 @@ pub struct PostgresAccount {
 }
 
 /// Work in a transaction of that kind, carried out to its end on the store's runtime: what is in brackets is cloned into it.
+/// It begins when no other one of this process is at the mailboxes behind `at`.
 macro_rules! work {
-    ($self:ident, $kind:ident, [$($name:ident),*], |$store:ident, $tx:ident, $account:ident| $work:expr) => {{
+    ($self:ident, $kind:ident, [$($name:ident),*], |$store:ident, $tx:ident, $account:ident| $work:expr) => {
+        work!($self, $kind, at [], [$($name),*], |$store, $tx, $account| $work)
+    };
+    ($self:ident, $kind:ident, at [$($at:ident),*], [$($name:ident),*],
+        |$store:ident, $tx:ident, $account:ident| $work:expr) => {{
         let ($store, $account) = (Arc::clone(&$self.store), $self.row);
         $(let $name = $name.to_owned();)*
         $self.store.run(async move {
+            let _turn = $store.turn(&[$(&$at),*]).await;
             #[allow(unused_mut, reason = "reads do not change it")]
             let mut $tx = $store.begin(Kind::$kind).await?;
             let done = $work.await;
@@ -245,7 +251,7 @@ impl Account for PostgresAccount {
     }
 
     async fn copy(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
-        work!(self, Write, [source, uids, destination], |store, tx, account| transfer::transfer(
+        work!(self, Write, at [source, destination], [source, uids, destination], |store, tx, account| transfer::transfer(
             &mut tx,
             &store.options,
             account,
@@ -258,7 +264,7 @@ impl Account for PostgresAccount {
     }
 
     async fn move_messages(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
-        work!(self, Write, [source, uids, destination], |store, tx, account| transfer::transfer(
+        work!(self, Write, at [source, destination], [source, uids, destination], |store, tx, account| transfer::transfer(
             &mut tx,
             &store.options,
             account,
@@ -271,7 +277,7 @@ impl Account for PostgresAccount {
     }
 
     async fn expunge(&self, mailbox: &MailboxId, uids: &UidSet, only_deleted: bool) -> Result<(UidSet, ModSeq)> {
-        work!(self, Write, [mailbox, uids], |store, tx, account| transfer::expunge(
+        work!(self, Write, at[mailbox], [mailbox, uids], |store, tx, account| transfer::expunge(
             &mut tx,
             &store.options,
             account,

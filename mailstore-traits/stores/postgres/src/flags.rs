@@ -45,6 +45,7 @@ impl FlagWork {
         let mut failed = UidSet::new();
         let mut from = Some(0);
         while let Some(start) = from {
+            let turn = self.store.turn(&[&self.mailbox]).await;
             let done = match self.store.begin(Kind::Write).await {
                 Ok(mut tx) => {
                     let done = self.batch(&mut tx, start, &mut failed).await;
@@ -52,6 +53,8 @@ impl FlagWork {
                 }
                 Err(error) => Err(error),
             };
+            // Not held while somebody makes up their mind to read.
+            drop(turn);
             match done {
                 Ok((outcomes, next)) => {
                     from = next;

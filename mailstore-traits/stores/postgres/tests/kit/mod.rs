@@ -132,19 +132,3 @@ fn files(folder: &std::path::Path) -> u64 {
         })
         .sum()
 }
-
-/// Makes a test of every behaviour, as `contract_tests!` does, and says so where there is no PostgreSQL.
-#[macro_export]
-macro_rules! behaviours {
-    ([$form:expr] $($number:literal $file:ident $name:ident $sentence:literal;)*) => {
-        $(
-            #[test]
-            fn $name() {
-                if $crate::server::server().is_some() {
-                    let factory = $crate::kit::Postgres::new($form, false);
-                    mailstore_traits::contract::run_one(factory, stringify!($name)).assert_passed();
-                }
-            }
-        )*
-    };
-}
