@@ -3,7 +3,11 @@
 //! ```sh
 //! cargo run --release -p pillarbox-benches --example stores                         # those that need nothing
 //! cargo run --release -p pillarbox-benches --example stores -- postgres://host/db   # and PostgreSQL
+//! cargo run --release -p pillarbox-benches --example stores -- large 100000 postgres://host/db
 //! ```
+//!
+//! With `large` it fills a mailbox with so many small messages instead, a thousand in a commit, and asks for what SELECT and a
+//! listing of all messages need.
 //!
 //! A delivery is a message of 4 KB into one INBOX, answered when it is durable, by ten senders at once; no two messages
 //! are the same. Then all bodies are read, one after the other. What stands on disk is counted when the store is closed;
@@ -17,8 +21,10 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use mailstore_traits::memory::MemoryStore;
 use mailstore_traits::{
-    Account, AccountId, Actor, ByteRange, MailStore, MailboxName, Mode, SizeHint, Stage, Target, UidSet,
+    Account, AccountId, Actor, ByteRange, MailStore, MailboxName, MetaFields, MetaFilter, Mode, Placement, SizeHint,
+    Stage, Target, UidSet,
 };
+use store_maildir::MaildirStore;
 use store_postgres::PostgresStore;
 use store_sqlite::SqliteStore;
 
@@ -30,6 +36,12 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[tokio::main]
 async fn main() -> Outcome {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, count, url @ ..] = arguments.as_slice()
+        && word == "large"
+    {
+        return large(count.parse()?, url.first()).await;
+    }
     println!("| Store | deliveries a second | bodies read a second | octets on disk a message of {OCTETS} |");
     println!("| --- | ---: | ---: | ---: |");
     row("memory", &measure(&MemoryStore::new()).await?, None);
@@ -40,12 +52,64 @@ async fn main() -> Outcome {
     store.close().await;
     row("sqlite", &measured, Some(octets_below(folder.path())?));
 
-    if let Some(url) = std::env::args().nth(1) {
-        let store = PostgresStore::connect(&url, store_postgres::Options::default()).await?;
-        let before = database_size(&url).await?;
+    let folder = tempfile::tempdir()?;
+    let store = MaildirStore::open(folder.path())?;
+    let measured = measure(&store).await?;
+    store.close().await;
+    row("maildir", &measured, Some(octets_below(folder.path())?));
+
+    if let Some(url) = arguments.first() {
+        let store = PostgresStore::connect(url, store_postgres::Options::default()).await?;
+        let before = database_size(url).await?;
         let measured = measure(&store).await?;
-        row("postgres", &measured, Some(database_size(&url).await?.saturating_sub(before)));
+        row("postgres", &measured, Some(database_size(url).await?.saturating_sub(before)));
     }
+    Ok(())
+}
+
+/// The same mailbox in each of them, one after the other.
+async fn large(count: u32, url: Option<&String>) -> Outcome {
+    println!("| Store | {count} messages filled in | SELECT's snapshot | flags and dates of all |");
+    println!("| --- | ---: | ---: | ---: |");
+    fill("memory", &MemoryStore::new(), count).await?;
+    let folder = tempfile::tempdir()?;
+    let store = SqliteStore::options().open(folder.path().join("mail.sqlite"))?;
+    fill("sqlite", &store, count).await?;
+    store.close().await;
+    let folder = tempfile::tempdir()?;
+    let store = MaildirStore::open(folder.path())?;
+    fill("maildir", &store, count).await?;
+    store.close().await;
+    if let Some(url) = url {
+        fill("postgres", &PostgresStore::connect(url, store_postgres::Options::default()).await?, count).await?;
+    }
+    Ok(())
+}
+
+async fn fill<S: MailStore>(name: &str, store: &S, count: u32) -> Outcome {
+    let account = store.open(&AccountId::from("large@example.org"), &Actor::Service).await?;
+    let inbox = account.find(&MailboxName::inbox()).await?;
+    let begun = Instant::now();
+    let mut placements = Vec::new();
+    for number in 0..count {
+        let mut stage = account.stage(SizeHint::Unknown).await?;
+        stage.write(format!("Subject: {number}\r\n\r\nHello\r\n").into()).await?;
+        placements.push(Placement::new(stage.finish(None).await?, inbox.clone()));
+        if placements.len() == 1000 || number + 1 == count {
+            account.commit(std::mem::take(&mut placements), Mode::AllOrNothing).await?;
+        }
+    }
+    let filled = begun.elapsed();
+    let begun = Instant::now();
+    let snapshot = account.snapshot(&inbox, false).await?;
+    let selected = begun.elapsed();
+    let begun = Instant::now();
+    let fields = MetaFields::FIXED.with_flags();
+    let metas = account.fetch_meta(&inbox, &UidSet::all(), fields, MetaFilter::default());
+    let found = metas.try_fold(0_u64, async |found, _| Ok(found + 1)).await?;
+    assert_eq!((found, snapshot.uids.len()), (u64::from(count), u64::from(count)), "all of them");
+    let seconds = |time: std::time::Duration| format!("{:.3} s", time.as_secs_f64());
+    println!("| {name} | {} | {} | {} |", seconds(filled), seconds(selected), seconds(begun.elapsed()));
     Ok(())
 }
 

@@ -3,8 +3,10 @@
 //!
 //! A program or module that is not installed is a test that is skipped, and said so; with `CI=true` in the environment it
 //! is one that fails. The scripts are in `tests/imap`; each runs against any IMAP server.
-#![allow(missing_docs, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
+#![allow(missing_docs, clippy::indexing_slicing, clippy::print_stderr, clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../../mailstore-traits/stores/postgres/tests/server/mod.rs"]
+mod database;
 mod support;
 
 use std::path::Path;
@@ -49,6 +51,22 @@ fn python(script: &str) {
 #[test]
 fn imaplib_does_all_that_it_can() {
     python("imaplib_all.py");
+}
+
+#[test]
+fn imaplib_does_all_that_it_can_on_maildirs() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let host = Host::start(&["--store", &format!("maildir:{}", folder.path().display())]);
+    drive(&host, "python3", "imaplib_all.py", "imap", true);
+    // What it left lies where every mail program looks for it.
+    assert!(folder.path().join("me@example.org/cur").is_dir());
+}
+
+#[test]
+fn imaplib_does_all_that_it_can_on_postgresql() {
+    let Some(database) = database::server() else { return };
+    let url = tokio::runtime::Runtime::new().expect("threads").block_on(database.database());
+    drive(&Host::start(&["--store", &url]), "python3", "imaplib_all.py", "imap", true);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! poplib see the same mail before and after, UID for UID.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "it is a test")]
 
+#[path = "../../../mailstore-traits/stores/postgres/tests/server/mod.rs"]
+mod database;
 mod support;
 
 use std::path::Path;
@@ -56,13 +58,40 @@ fn live_in(host: &Host, round: u32) {
 }
 
 #[test]
-fn mail_programs_see_the_same_mail_in_the_store_that_it_was_copied_into() {
+fn mail_programs_see_the_same_mail_in_the_database_that_it_was_copied_into() {
+    moves_to(|folder| format!("sqlite:{}", folder.join("new.sqlite").display()));
+}
+
+#[test]
+fn mail_programs_see_the_same_mail_in_the_maildirs_that_it_was_copied_into() {
+    moves_to(|folder| format!("maildir:{}", folder.join("maildirs").display()));
+}
+
+#[test]
+fn mail_programs_see_the_same_mail_in_the_postgresql_that_it_was_copied_into() {
+    let Some(database) = database::durable_server() else { return };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let url = runtime.block_on(database.database());
+    // Who may log in is in the database, too: the account is made there first.
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[&DOMAINS[..], &["--store", &url]].concat());
+    let password = server.password.clone().unwrap();
+    drop(server);
+    moves_and_logs_in(|_| url, Some(&password));
+}
+
+fn moves_to(to: impl FnOnce(&Path) -> String) {
+    moves_and_logs_in(to, None);
+}
+
+/// With the password that the account has there, if it is another one.
+fn moves_and_logs_in(to: impl FnOnce(&Path) -> String, password: Option<&String>) {
     if !is_there("python3", "--version") {
         return;
     }
     let mut host = Host::start(&["--allow-insecure-login"]);
     let data = host.server.data.clone();
-    let to = format!("sqlite:{}", host.folder.path().join("new.sqlite").display());
+    let to = to(host.folder.path());
     let migrate = || {
         let mut command = program(&data);
         command.args(["migrate", "--to", &to]);
@@ -82,6 +111,9 @@ fn mail_programs_see_the_same_mail_in_the_store_that_it_was_copied_into() {
     assert_eq!((text(&second.stdout).as_str(), text(&second.stderr).as_str()), (told, ""));
 
     host.server = Server::start(&data, &[&DOMAINS[..], &["--allow-insecure-login", "--store", &to]].concat());
+    if let Some(password) = password {
+        host.password.clone_from(password);
+    }
     assert_eq!(python(&host, "state.py"), before);
     // A third run finds nothing to do, for commands are about the store that the server has now.
     let same = migrate();

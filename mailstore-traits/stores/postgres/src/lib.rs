@@ -74,7 +74,12 @@
 //! # }
 //! ```
 //!
-//! **As a whole program**: not yet; the mail server in the repository keeps its mail in SQLite.
+//! **As a whole program**, from the repository: any number of servers, each with a folder of its own, over one database that
+//! has their mail, accounts and aliases.
+//!
+//! ```sh
+//! cargo run --release -p pillarbox-mail-server -- --store postgres://mail:secret@db.example.org/mail
+//! ```
 //!
 //! **Under a fuzzer**: the contract kit plays random histories on it and on a model, and drops futures at each await point;
 //! `tests/crash.rs` kills a process in the middle of writes and looks at what it left, and `tests/nodes.rs` lets two stores
