@@ -94,11 +94,13 @@ async fn a_file_that_another_program_removes_is_expunged() {
     let (root, store) = start().await;
     let (account, home) = (account(&store).await, root.path().join("ada"));
     let inbox = inbox(&account).await;
-    for _ in 0..3 {
-        deliver(&store, b"Subject: x\r\n\r\n").await.unwrap();
+    for number in 1..=3 {
+        deliver(&store, format!("Subject: {number}\r\n\r\n").as_bytes()).await.unwrap();
     }
     let before = account.snapshot(&inbox, false).await.unwrap();
-    let second = files(home.join("new"))[1].clone();
+    // By what is in it: names need not sort as UIDs do.
+    let is_second = |file: &String| fs::read(home.join("new").join(file)).unwrap().starts_with(b"Subject: 2");
+    let second = files(home.join("new")).into_iter().find(is_second).unwrap();
     fs::remove_file(home.join("new").join(&second)).unwrap();
     // Asked for its octets first, which nobody has been told are gone.
     assert_eq!(read(&account, &inbox, uid(2)).await.unwrap_err().kind(), ErrorKind::Expunged);
