@@ -47,6 +47,8 @@ enum Fault {
     CommitsHalf,
     /// A renamed mailbox is a new one.
     RenamesByCopy,
+    /// A watch hears nothing.
+    Deaf,
     /// A restored mailbox counts its modification sequences from one.
     RestoresAnew,
     /// A UID that is asked for is given, whoever had it.
@@ -77,6 +79,11 @@ impl Factory for Fault {
 
     async fn reopen(&self, store: Broken) -> Option<Broken> {
         if *self == Self::ForgetsUids { Some(self.fresh().await) } else { Some(store) }
+    }
+
+    async fn beside(&self, store: &Broken) -> Option<Broken> {
+        // What another process writes to, this one would find there.
+        Some(store.clone())
     }
 
     fn declared(&self) -> Declared {
@@ -113,7 +120,9 @@ impl MailStore for Broken {
     type Blob = MemoryBlob;
 
     fn features(&self) -> StoreFeatures {
-        self.inner.features()
+        let mut features = self.inner.features();
+        features.watch_across_processes = true;
+        features
     }
 
     async fn open(&self, account: &AccountId, actor: &Actor) -> Result<BrokenAccount> {
@@ -352,6 +361,9 @@ impl Account for BrokenAccount {
     }
 
     async fn watch(&self, mailboxes: &[MailboxId]) -> Result<impl Stream<Item = MailboxId> + Send + 'static> {
+        if self.is(Fault::Deaf) {
+            return Ok(stream::pending().boxed());
+        }
         let (account, mailboxes) = (self.inner.clone(), mailboxes.to_vec());
         if self.is(Fault::WatchesLate) {
             let late = async move {
@@ -423,6 +435,7 @@ fn a_move_in_two_steps_is_found() {
 #[test]
 fn a_lost_signal_is_found() {
     fails(Fault::WatchesLate, &["a_write_by_another_handle_is_signalled"]);
+    fails(Fault::Deaf, &["a_write_by_another_process_is_signalled"]);
 }
 
 #[test]

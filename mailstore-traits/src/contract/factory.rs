@@ -26,6 +26,13 @@ pub trait Factory: Send + Sync + 'static {
         }
     }
 
+    /// The same store once more, as another process has it open beside this one: a second connection, a second opening of
+    /// the file. `None`, and what needs it is skipped, if there is no such thing.
+    fn beside(&self, store: &Self::Store) -> impl Future<Output = Option<Self::Store>> + Send {
+        let _ = store;
+        std::future::ready(None)
+    }
+
     /// What this store has decided where the contract leaves a choice, and how much is to be tested.
     fn declared(&self) -> Declared {
         Declared::default()

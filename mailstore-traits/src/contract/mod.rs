@@ -28,8 +28,8 @@
 //! What a store does not claim to have ([`StoreFeatures`](crate::StoreFeatures)) is not tested, and the [`Report`] says
 //! so. What the contract leaves to the store, it [declares](Declared).
 //!
-//! Some of the contract's numbers are missing here: 61, 71, 74 and 76 need a running server or a backend that fails, 54
-//! and 73 another process to signal or to kill, and are tested beside the stores; 64 and 65 wait for a store with ACLs and
+//! Some of the contract's numbers are missing here: 61, 71, 74 and 76 need a running server or a backend that fails,
+//! and 73 a process to kill, and are tested beside the stores; 64 and 65 wait for a store with ACLs and
 //! annotations. Those from 77 on are of moving between stores ([`Account::restore`](crate::Account::restore)).
 //!
 //! No runtime is needed. A store that needs one says so in [`Factory::block_on`].
@@ -122,6 +122,7 @@ macro_rules! __contract_behaviours {
             51 views a_write_by_another_handle_is_signalled "watch, then write from another handle: a signal comes within the bound";
             52 views signals_coalesce "many changes and no reader: memory bounded, and few signals for all";
             53 views a_write_between_watch_and_snapshot_is_not_lost "a write between watch and snapshot is seen once at least";
+            54 views a_write_by_another_process_is_signalled "a write by another process is signalled, and can be read at once, where that is declared";
             55 views a_dropped_watcher_is_freed "dropping a watcher frees it";
             56 views an_open_body_outlives_its_message "an open body completes while another session expunges; a later open says Expunged";
             57 views octets_of_expunged_messages_are_collected "octets of expunged messages are collected in the end, and not while they are read";

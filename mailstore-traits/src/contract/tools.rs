@@ -158,6 +158,13 @@ impl<F: Factory> Kit<F> {
         }
     }
 
+    pub(super) async fn beside(&self, store: &F::Store) -> Check<F::Store> {
+        match self.factory.beside(store).await {
+            Some(other) => Ok(other),
+            None => skip!("the factory does not open a store beside itself"),
+        }
+    }
+
     pub(super) async fn octets_kept(&self, store: &F::Store) -> Check<u64> {
         match self.factory.octets_kept(store).await {
             Some(octets) => Ok(octets),

@@ -110,6 +110,29 @@ pub(super) async fn signals_coalesce<F: Factory>(kit: &Kit<F>) -> Check {
     Ok(())
 }
 
+pub(super) async fn a_write_by_another_process_is_signalled<F: Factory>(kit: &Kit<F>) -> Check {
+    let store = kit.store().await?;
+    kit.need(store.features().watch_across_processes, "watch_across_processes")?;
+    let other = kit.beside(&store).await?;
+    let limit = kit.declared().signal_within;
+    // Each hears the other.
+    for (reader, writer) in [(&store, &other), (&other, &store)] {
+        let (reader, writer) = (open(reader, 0).await?, open(writer, 0).await?);
+        let inbox = inbox(&reader).await?;
+        let mut heard = Box::pin(reader.watch(std::slice::from_ref(&inbox)).await?);
+        let before = reader.snapshot(&inbox, false).await?;
+        let placed = append(&writer, &inbox, message(1)).await?;
+        ensure!(!before.uids.contains(placed.uid), "UID {} was there before it was given out", placed.uid);
+        let id = within(limit, "the signal of another process's commit", heard.next()).await?;
+        ensure_eq!(id, Some(inbox.clone()), "the mailbox that the signal is of");
+        let changes = all_changes(&reader, &inbox, before.highest_modseq, 100).await?;
+        let told: Vec<Uid> = changes.changed.iter().map(|changed| changed.uid).collect();
+        ensure_eq!(told, vec![placed.uid], "what is told of another process's commit");
+        ensure_eq!(read_message(&reader, &inbox, placed.uid).await?, message(1), "another process's message");
+    }
+    Ok(())
+}
+
 pub(super) async fn a_dropped_watcher_is_freed<F: Factory>(kit: &Kit<F>) -> Check {
     let (account, inbox) = kit.inbox().await?;
     let mut stays = Box::pin(account.watch(std::slice::from_ref(&inbox)).await?);

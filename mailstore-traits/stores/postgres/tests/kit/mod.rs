@@ -85,6 +85,15 @@ impl Factory for Postgres {
         Some(self.open(url, folder).await)
     }
 
+    async fn beside(&self, store: &PostgresStore) -> Option<PostgresStore> {
+        let (url, options) = {
+            let opened = self.opened.lock().unwrap();
+            let opened = opened.iter().find(|opened| opened.store == *store)?;
+            (opened.url.clone(), self.options(opened.folder.path()))
+        };
+        Some(PostgresStore::connect(&url, options).await.unwrap())
+    }
+
     async fn octets_kept(&self, store: &PostgresStore) -> Option<u64> {
         let (url, folder) = {
             let opened = self.opened.lock().unwrap();

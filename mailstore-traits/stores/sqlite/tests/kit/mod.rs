@@ -42,6 +42,10 @@ impl Factory for Sqlite {
         Some(SqliteStore::open(path).unwrap())
     }
 
+    async fn beside(&self, store: &SqliteStore) -> Option<SqliteStore> {
+        Some(SqliteStore::options().shared().open(store.path()).unwrap())
+    }
+
     fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
