@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use mail_wire::Secret;
 
 use crate::accounts::{Accounts, AccountsError, generate};
-use crate::config::{Role, Settings};
+use crate::config::{Place, Role, Settings};
 use crate::error::{Failure, Outcome};
 use crate::name::Address;
+use crate::options::StoreChoice;
 use crate::out::{self, say};
 use crate::tls::Certificate;
 
@@ -38,7 +39,8 @@ pub(crate) fn print(
     first: Option<&(Address, Secret<String>)>,
 ) -> Outcome {
     let domains: Vec<_> = settings.domains.iter().map(|domain| domain.as_str()).collect();
-    say!("Pillarbox serves {}; everything is kept in {}", domains.join(", "), settings.place.data.display());
+    let (kept, elsewhere) = (settings.place.data.display(), elsewhere(&settings.place));
+    say!("Pillarbox serves {}; everything is kept in {kept}{elsewhere}", domains.join(", "));
     say!("");
     let rows: Vec<_> = bound.iter().map(|&(role, address)| row(role, address, settings)).collect();
     out::table(["", "server", "port", "security", "login"], &rows);
@@ -65,6 +67,16 @@ pub(crate) fn print(
     }
     say!("");
     Ok(())
+}
+
+/// What is not in the data folder, in words that a sentence can end with.
+fn elsewhere(place: &Place) -> String {
+    match &place.store {
+        StoreChoice::Sqlite(_) if !place.store_named => String::new(),
+        StoreChoice::Sqlite(path) | StoreChoice::Maildir(path) => format!(", and mail in {}", path.display()),
+        StoreChoice::Postgres(_) => String::from(", and mail and accounts in the database"),
+        StoreChoice::Memory => String::from(", but mail nowhere: it is gone when this ends"),
+    }
 }
 
 fn row(role: Role, address: SocketAddr, settings: &Settings) -> [String; 5] {
