@@ -206,13 +206,27 @@ fn an_address_that_is_not_here_is_explained() {
 }
 
 #[test]
+fn a_database_that_does_not_answer_is_told_without_its_password() {
+    let data = folder();
+    for command in [&["account", "list"][..], &["check"], &[]] {
+        let arguments = [&["--store", "postgres://u:hunter2@127.0.0.1:1/x"], command].concat();
+        fails(data.path(), &arguments, 1, &["the database cannot be reached", "see that it runs"]);
+        let mut command = program(data.path());
+        command.args(&arguments);
+        assert!(!text(&run(command, "").stderr).contains("hunter2"));
+    }
+}
+
+#[test]
 fn flags_that_make_no_sense_are_usage_errors() {
     let above = folder();
     let data = above.path();
     for (arguments, words) in [
         (&["--smpt", "off"][..], &["--smpt", "--smtp"][..]),
         (&["--smtp", "25"], &["`25` is no listener", "ADDRESS:PORT"]),
-        (&["--store", "postgres://x"], &["no store", "sqlite:PATH"]),
+        (&["--store", "mysql://x"], &["no store", "sqlite:PATH"]),
+        (&["--store", "postgres:u:p@x"], &["postgres://USER@HOST/DATABASE"]),
+        (&["--store", "postgres://u@127.0.0.1:1/x", "--expire-fetched", "14"], &["--expire-fetched", "postgres"]),
         (&["--max-message-size", "big"], &["`big` is no size"]),
         (&["--max-message-size", "1k"], &["too small"]),
         (&["--domain", "a b"], &["no domain name"]),
