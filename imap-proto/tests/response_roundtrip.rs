@@ -291,26 +291,27 @@ fn item() -> impl Strategy<Value = FetchItem> {
     ]
 }
 
+/// Any character that can stand between quotes.
+fn delimiter() -> impl Strategy<Value = char> {
+    let any = any::<char>().prop_filter("between quotes", |char| !matches!(char, '\0' | '\r' | '\n'));
+    prop_oneof![prop::sample::select(vec!['/', '.', '\\', '"']), any]
+}
+
 fn data() -> impl Strategy<Value = Data> {
     let listed = || {
-        (
-            words(),
-            prop::option::of(prop::sample::select(vec!['/', '.', '\\', '"'])),
-            mailbox(),
-            words(),
-            prop::option::of(mailbox()),
-        )
-            .prop_map(|(attributes, delimiter, mailbox, child_info, old_name)| {
+        (words(), prop::option::of(delimiter()), mailbox(), words(), prop::option::of(mailbox())).prop_map(
+            |(attributes, delimiter, mailbox, child_info, old_name)| {
                 let mut listed = Listed::new(mailbox, attributes);
                 (listed.delimiter, listed.child_info, listed.old_name) = (delimiter, child_info, old_name);
                 listed
-            })
+            },
+        )
     };
     let set = prop::collection::vec((nz(), nz()), 1..4).prop_map(|ranges| {
         let ranges = ranges.into_iter().map(|(first, last)| (SeqBound::Number(first), SeqBound::Number(last)));
         SequenceSet::new(ranges.collect()).unwrap()
     });
-    let namespaces = || prop::collection::vec((mailbox(), Just(Some('/'))), 0..3);
+    let namespaces = || prop::collection::vec((mailbox(), prop::option::of(delimiter())), 0..3);
     prop_oneof![
         words().prop_map(Data::Capability),
         words().prop_map(Data::Enabled),

@@ -132,13 +132,15 @@ impl Data {
     }
 }
 
+/// `DQUOTE QUOTED-CHAR DQUOTE`, or `nil` (RFC 9051 §9): there is no literal here, so what cannot stand between quotes is no
+/// delimiter, and whatever else there is stands there as it is.
 fn write_delimiter(delimiter: Option<char>, out: &mut Pen<'_>) {
     match delimiter {
+        None | Some('\0' | '\r' | '\n') => write::nil(out),
         Some(delimiter) => {
             let mut octets = [0u8; 4];
-            write::string(delimiter.encode_utf8(&mut octets).as_bytes(), Dialect::ASCII, out);
+            write::quoted(delimiter.encode_utf8(&mut octets).as_bytes(), out);
         }
-        None => write::nil(out),
     }
 }
 

@@ -171,7 +171,7 @@ pub fn uid_set(uids: &UidSet, out: &mut impl Out) {
 }
 
 /// Between quotes, with a backslash before those and itself. What cannot stand there is the caller's to keep out.
-fn quoted(text: &[u8], out: &mut impl Out) {
+pub(super) fn quoted(text: &[u8], out: &mut impl Out) {
     out.octet(b'"');
     let mut rest = text;
     while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
