@@ -369,6 +369,8 @@ proptest! {
 
     #[test]
     fn a_reader_finds_the_same_wherever_the_octets_are_cut(responses in prop::collection::vec(response(), 1..4), cut in 1usize..20) {
+        // A text that ends like the head of a literal is one, for every client that there is.
+        prop_assume!(responses.iter().all(|response| !written(response, Dialect::ASCII).ends_with(b"}")));
         let mut sent = BytesMut::new();
         responses.iter().for_each(|response| response.encode(Dialect::ASCII, &mut sent));
         let (mut reader, mut input, mut found) = (ResponseReader::default(), BytesMut::new(), Vec::new());
@@ -378,9 +380,7 @@ proptest! {
                 found.push(response.unwrap());
             }
         }
-        // A text that ends like the head of a literal is one, for every client that there is.
-        let ambiguous = responses.iter().any(|response| written(response, Dialect::ASCII).ends_with(b"}"));
-        prop_assert!(ambiguous || found == responses);
+        prop_assert_eq!(found, responses);
     }
 
     #[test]
