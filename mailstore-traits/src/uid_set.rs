@@ -135,6 +135,11 @@ impl UidSet {
         self.ranges.iter().map(|&(start, end)| u64::from(end - start) + 1).sum()
     }
 
+    /// How many ranges it is of, which is what it costs: eight octets each.
+    pub fn range_count(&self) -> usize {
+        self.ranges.len()
+    }
+
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()

@@ -4,7 +4,7 @@ use futures::future::try_join_all;
 
 use super::Factory;
 use super::tools::*;
-use crate::{Account, ErrorKind, FlagChange, MailStore, MailboxId, ModSeq, Mode, Target, Uid, UidSet};
+use crate::{Account, ErrorKind, FlagChange, MailStore, MailboxId, ModSeq, Mode, Placement, Target, Uid, UidSet};
 
 pub(super) async fn nothing_happened_nothing_told<F: Factory>(kit: &Kit<F>) -> Check {
     let (account, inbox) = kit.inbox().await?;
@@ -231,5 +231,49 @@ pub(super) async fn no_message_is_above_the_highest<F: Factory>(kit: &Kit<F>) ->
             ensure!(changes.up_to <= snapshot.highest_modseq, "the feed tells up to {}", changes.up_to);
         }
     }
+    Ok(())
+}
+
+/// A store may remember what it has read of a large mailbox, which is then read in part, and must not be read from memory
+/// where it has changed.
+pub(super) async fn a_large_mailbox_is_told_as_it_is<F: Factory>(kit: &Kit<F>) -> Check {
+    let store = kit.store().await?;
+    let (account, other) = (open(&store, 0).await?, open(&store, 0).await?);
+    let inbox = inbox(&account).await?;
+    let elsewhere = make(&account, "Elsewhere").await?;
+    let one = blob(&account, message(1)).await?;
+    let mut dice = Dice::new(79);
+    let mut there = UidSet::new();
+    for round in 0..12u32 {
+        // Messages come and go, only go, only come, and stay.
+        let (come, go) = (round % 4 == 0 || round % 4 == 2, round % 4 <= 1);
+        let many = if round == 0 { kit.declared().many_messages } else { 5 };
+        for at in (0..many).step_by(500).filter(|_| come) {
+            let count = many.saturating_sub(at).min(500) as usize;
+            let placements = vec![Placement::new(one.clone(), inbox.clone()); count];
+            let placed = other.commit(placements, Mode::AllOrNothing).await?;
+            placed.into_iter().flatten().for_each(|placed| there.insert(placed.uid));
+        }
+        if go {
+            let gone = there.iter().filter(|_| dice.roll(if round == 0 { 3 } else { 40 }) == 0).collect();
+            match round % 8 {
+                0 | 5 => drop(account.expunge(&inbox, &gone, false).await?),
+                _ => drop(other.move_messages(&inbox, &gone, &elsewhere).await?),
+            }
+            there = there.difference(&gone);
+            store_flags(&account, &inbox, &dice.some(&there), FlagChange::Add(seen()), None).await?;
+        }
+        for account in [&account, &other] {
+            let snapshot = account.snapshot(&inbox, false).await?;
+            ensure_eq!(snapshot.uids, there, "round {round}: UIDs of the snapshot");
+            let status = account.status(std::slice::from_ref(&inbox)).await?;
+            ensure_eq!(status.first().map(|status| status.messages), Some(there.len()), "round {round}: messages");
+        }
+    }
+    ensure_eq!(
+        uids(metas(&account, &inbox, &UidSet::all()).await?.iter().map(|meta| meta.uid)),
+        there,
+        "what can be read"
+    );
     Ok(())
 }

@@ -30,7 +30,8 @@
 //!
 //! Some of the contract's numbers are missing here: 61, 71, 74 and 76 need a running server or a backend that fails,
 //! and 73 a process to kill, and are tested beside the stores; 64 and 65 wait for a store with ACLs and
-//! annotations. Those from 77 on are of moving between stores ([`Account::restore`](crate::Account::restore)).
+//! annotations. 77 and 78 are of moving between stores ([`Account::restore`](crate::Account::restore)), 79 of stores that
+//! remember what they have read.
 //!
 //! No runtime is needed. A store that needs one says so in [`Factory::block_on`].
 #![allow(
@@ -140,6 +141,7 @@ macro_rules! __contract_behaviours {
             75 model two_threads_are_one_history "two handles on two threads, random operations: each message's changes are one history";
             77 restore a_restored_mailbox_goes_on_where_the_old_one_ended "restore keeps UIDVALIDITY, UIDs, flags and dates, and nothing falls that clients were told";
             78 restore only_an_unused_mailbox_is_restored "restore takes no mailbox's place that has been used; no UID is given out twice";
+            79 changes a_large_mailbox_is_told_as_it_is "the snapshot of a large mailbox with gaps is what is there, whatever came and went since the last one";
         }
     };
 }

@@ -121,8 +121,9 @@ impl Account for SqliteAccount {
 
     async fn snapshot(&self, mailbox: &MailboxId, claim_recent: bool) -> Result<Snapshot> {
         let (account, id, options) = (self.row, mailbox.clone(), self.store.options.clone());
+        let known = Arc::clone(&self.store.known_uids);
         let (mut snapshot, recent) =
-            self.store.read(move |conn| mailboxes::snapshot(conn, &options, account, &id)).await?;
+            self.store.read(move |conn| mailboxes::snapshot(conn, &options, &known, account, &id)).await?;
         // What is claimed is what was read: a message that came in between is the next reader's.
         if let Some(next) = recent
             && claim_recent

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use mailstore_traits::backend::{Known, UidSets};
 use mailstore_traits::{
     AccountId, CreatedMailbox, ErrorKind, ListHint, MailboxId, MailboxInfo, MailboxName, MailboxPast, MailboxStatus,
     Snapshot, SpecialUse, StoreError, UidSet,
@@ -11,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::codec::{count, hex, int, keyword, mailbox_id, modseq, random_key, uid, uid_next, uid_validity};
 use crate::error::{Fault, Outcome};
 use crate::ledger::Ledger;
+use crate::messages::vanished;
 use crate::options::Options;
 use crate::writer::Tx;
 
@@ -319,13 +321,14 @@ pub(crate) fn status(conn: &Connection, account: i64, ids: &[MailboxId]) -> Outc
 const SNAPSHOT_ENDS: &str = "SELECT (SELECT min(uid) FROM message WHERE mailbox = ?1), \
                              (SELECT max(uid) FROM message WHERE mailbox = ?1)";
 
-/// The query of [`snapshot`] that is as long as the mailbox; it reads an index and no rows.
-pub(crate) const SNAPSHOT_UIDS: &str = "SELECT uid FROM message WHERE mailbox = ? ORDER BY uid";
+/// The query of [`snapshot`] that may be as long as the mailbox; it reads an index and no rows.
+pub(crate) const SNAPSHOT_UIDS: &str = "SELECT uid FROM message WHERE mailbox = ? AND uid >= ? ORDER BY uid";
 
 /// A mailbox as it is; and where its `\Recent` ends, if there is any to claim.
 pub(crate) fn snapshot(
     conn: &Connection,
     options: &Options,
+    known: &UidSets,
     account: i64,
     id: &MailboxId,
 ) -> Outcome<(Snapshot, Option<i64>)> {
@@ -341,7 +344,7 @@ pub(crate) fn snapshot(
         .ok_or(ErrorKind::NotFound)?;
     let mut snapshot = Snapshot::empty(uid_validity(validity)?, modseq(high)?);
     snapshot.uid_next = uid_next(next);
-    snapshot.uids = uids(conn, row, messages)?;
+    snapshot.uids = uids(conn, known, id, (row, high, next, messages))?;
     let mut statement = conn.prepare_cached("SELECT spelling FROM keyword WHERE mailbox = ? ORDER BY folded")?;
     let mut rows = statement.query([row])?;
     while let Some(row) = rows.next()? {
@@ -363,19 +366,47 @@ pub(crate) fn snapshot(
     Ok((snapshot, (recent_from < next).then_some(next)))
 }
 
-/// The UIDs of all messages, of which there are so many. Where as many UIDs lie between the first and the last, there are
-/// no gaps, and nothing in between is read; else runs are joined as they are read.
-fn uids(conn: &Connection, mailbox: i64, messages: i64) -> Outcome<UidSet> {
-    let mut set = UidSet::new();
+/// The UIDs of a mailbox's `messages`, at this modification sequence and UIDNEXT. Where as many UIDs lie between the first
+/// and the last, there are no gaps, and nothing in between is read. Of a large mailbox with gaps that was read before, what
+/// has changed since is read.
+fn uids(
+    conn: &Connection,
+    known: &UidSets,
+    id: &MailboxId,
+    (mailbox, high, next, messages): (i64, i64, i64, i64),
+) -> Outcome<UidSet> {
     let ends: (Option<i64>, Option<i64>) =
         conn.prepare_cached(SNAPSHOT_ENDS)?.query_row([mailbox], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (Some(first), Some(last)) = ends else { return Ok(set) };
+    let (Some(first), Some(last)) = ends else { return Ok(UidSet::new()) };
     if last.saturating_sub(first).saturating_add(1) == messages {
-        set.insert_range(uid(first)?, uid(last)?);
-        return Ok(set);
+        return Ok(UidSet::from_range(uid(first)?, uid(last)?));
     }
+    let messages = count(messages);
+    if !UidSets::is_worth(messages) {
+        return read_uids(conn, mailbox, 1);
+    }
+    let mut found = None;
+    if let Some(before) = known.get(id, high) {
+        if before.modseq == high {
+            return Ok(before.uids);
+        }
+        let added = read_uids(conn, mailbox, before.uid_next)?;
+        let vanished = vanished(conn, mailbox, before.modseq, high)?;
+        found = before.after(&added, &vanished, messages);
+    }
+    let uids = match found {
+        Some(uids) => uids,
+        None => read_uids(conn, mailbox, 1)?,
+    };
+    known.keep(id, Known { modseq: high, uid_next: next, uids: uids.clone() });
+    Ok(uids)
+}
+
+/// The UIDs from `from` on; runs are joined as they are read.
+fn read_uids(conn: &Connection, mailbox: i64, from: i64) -> Outcome<UidSet> {
+    let mut set = UidSet::new();
     let mut statement = conn.prepare_cached(SNAPSHOT_UIDS)?;
-    let mut rows = statement.query([mailbox])?;
+    let mut rows = statement.query([mailbox, from])?;
     let mut run: Option<(i64, i64)> = None;
     while let Some(row) = rows.next()? {
         let next: i64 = row.get(0)?;
@@ -474,6 +505,7 @@ mod tests {
 
     #[test]
     fn the_uids_are_told_with_gaps_and_without() {
+        let id = MailboxId::new("m").unwrap();
         for there in [&[][..], &[7], &[1, 2, 3], &[5, 6, 7, 8], &[1, 3], &[1, 2, 4], &[2, 4, 5, 9, 10]] {
             let mut conn = Connection::open_in_memory().unwrap();
             migrate(&mut conn, MIGRATIONS).unwrap();
@@ -492,7 +524,7 @@ mod tests {
             for uid in 1..20 {
                 insert.execute([2, uid]).unwrap();
             }
-            let told = uids(&conn, 1, there.len() as i64).unwrap();
+            let told = uids(&conn, &UidSets::new(9), &id, (1, 1, 20, there.len() as i64)).unwrap();
             assert_eq!(told.iter().map(|uid| i64::from(uid.value())).collect::<Vec<_>>(), there);
         }
         let mut conn = Connection::open_in_memory().unwrap();

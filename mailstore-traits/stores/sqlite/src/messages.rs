@@ -230,11 +230,18 @@ pub(crate) fn changes_since(
         let text = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
         changes.changed.push(Changed::new(uid(row.get(0)?)?, modseq(row.get(1)?)?, flags(row.get(2)?, text)?));
     }
+    changes.vanished = vanished(conn, mailbox, asked, up_to)?;
+    Ok(changes)
+}
+
+/// What vanished behind one modification sequence, and up to another.
+pub(crate) fn vanished(conn: &Connection, mailbox: i64, behind: i64, up_to: i64) -> Outcome<UidSet> {
+    let mut set = UidSet::new();
     let mut statement =
         conn.prepare_cached("SELECT first, last FROM tombstone WHERE mailbox = ? AND modseq > ? AND modseq <= ?")?;
-    let mut rows = statement.query(params![mailbox, asked, up_to])?;
+    let mut rows = statement.query(params![mailbox, behind, up_to])?;
     while let Some(row) = rows.next()? {
-        changes.vanished.insert_range(uid(row.get(0)?)?, uid(row.get(1)?)?);
+        set.insert_range(uid(row.get(0)?)?, uid(row.get(1)?)?);
     }
-    Ok(changes)
+    Ok(set)
 }

@@ -27,10 +27,13 @@ use crate::place::{Arrival, Owner, place_all};
 use crate::pool::{Pool, lock};
 use crate::stage::{SqliteBlob, SqliteStage};
 use crate::writer::{Ending, Tx, Writer};
-use mailstore_traits::backend::Hub;
+use mailstore_traits::backend::{Hub, UidSets};
 
 /// How many threads read and write body files.
 const FILE_THREADS: usize = 4;
+
+/// Ranges of UIDs of large mailboxes that are kept between snapshots: 4 MB at most.
+const KNOWN_RANGES: usize = 500_000;
 
 /// A mail store in one SQLite database, with large bodies in files beside it.
 ///
@@ -47,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) readers: Pool<Connection>,
     pub(crate) files: Arc<Files>,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) known_uids: Arc<UidSets>,
     pub(crate) leases: Arc<Leases>,
     pub(crate) bell: Arc<Bell>,
     pub(crate) outside: Option<Arc<dyn Outside>>,
@@ -161,6 +165,7 @@ impl SqliteStore {
             readers,
             files,
             hub,
+            known_uids: Arc::new(UidSets::new(KNOWN_RANGES)),
             leases: Arc::default(),
             bell,
             outside,

@@ -10,7 +10,7 @@ use common::*;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use mailstore_traits::{
     Account, AccountId, Actor, ByteRange, ErrorKind, FlagChange, ListHint, MailStore, MessageDigest, MetaFilter, Mode,
-    Placement, QuotaResource, SizeHint, Stage, Target, TargetMailbox,
+    Placement, QuotaResource, SizeHint, Stage, Target, TargetMailbox, UidSet,
 };
 use store_sqlite::SqliteStore;
 
@@ -304,4 +304,27 @@ async fn a_closed_store_says_so() {
     assert_eq!(account.find(&name("INBOX")).await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(account.create(&name("A"), None).await.unwrap_err().kind(), ErrorKind::Unavailable);
     other.close().await;
+}
+
+#[tokio::test]
+async fn what_is_remembered_of_a_large_mailbox_is_read_anew_when_what_vanished_is_forgotten() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::options().tombstones(10).open(&path).unwrap();
+    let account = account(&store).await;
+    let inbox = inbox(&account).await;
+    let one = blob(&store, b"Subject: one\r\n\r\n").await;
+    let placements = vec![Placement::new(one, inbox.clone()); 2_000];
+    account.commit(placements, Mode::AllOrNothing).await.unwrap();
+    let mut there: UidSet = (1..=2_000).map(uid).collect();
+    for round in 0..40u32 {
+        // One by one they leave more words than are kept; the first snapshot has gaps and none before it.
+        for step in 0..round {
+            let gone = uid(3 + round * 41 + step * 2);
+            account.expunge(&inbox, &gone.into(), false).await.unwrap();
+            there.remove(gone);
+        }
+        assert_eq!(account.snapshot(&inbox, false).await.unwrap().uids, there, "{round}");
+        assert_eq!(account.snapshot(&inbox, false).await.unwrap().uids, there, "{round}, unchanged");
+    }
+    store.close().await;
 }
