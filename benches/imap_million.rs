@@ -76,8 +76,18 @@ async fn measure(path: &Path, count: usize) -> Outcome {
         "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1)",
         "STATUS INBOX (MESSAGES UNSEEN)",
         "EXAMINE INBOX",
+        // From here on there are gaps.
+        "SELECT INBOX",
+        "STORE 500000 +FLAGS.SILENT (\\Deleted)",
+        "EXPUNGE",
+        "SELECT INBOX",
+        "SELECT INBOX",
+        "STORE 250000 +FLAGS.SILENT (\\Deleted)",
+        "EXPUNGE",
+        "SELECT INBOX",
     ] {
-        let command = command.replace("500000", &(count / 2).max(1).to_string());
+        let (half, quarter) = ((count / 2).max(1), (count / 4).max(1));
+        let command = command.replace("500000", &half.to_string()).replace("250000", &quarter.to_string());
         let (took, octets) = client.command(&command).await?;
         println!("{command:<44} {:>10.1} {octets:>12} {:>10}", took.as_secs_f64() * 1e3, resident()?);
     }

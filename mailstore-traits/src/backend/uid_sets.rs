@@ -23,6 +23,8 @@ pub struct UidSets {
 /// The UIDs that a mailbox had at a modification sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
+    /// The mailbox's UIDVALIDITY: with another one, the database is another one, too, such as an older copy.
+    pub uid_validity: i64,
     /// The modification sequence of the mailbox.
     pub modseq: i64,
     /// Every UID that it has given out is below this one.
@@ -44,6 +46,13 @@ impl Known {
     }
 }
 
+impl Default for UidSets {
+    /// 500,000 ranges, which are 4 MB.
+    fn default() -> Self {
+        Self::new(500_000)
+    }
+}
+
 impl UidSets {
     /// Sets of so many ranges together.
     pub fn new(most: usize) -> Self {
@@ -55,11 +64,12 @@ impl UidSets {
         messages >= WORTH
     }
 
-    /// What is known of a mailbox, unless that is of a time after `modseq`: the reader's picture of the database may be older
-    /// than another's.
-    pub fn get(&self, mailbox: &MailboxId, modseq: i64) -> Option<Known> {
+    /// What is known of a mailbox with this UIDVALIDITY, unless that is of a time after `modseq`: the reader's picture of
+    /// the database may be older than another's.
+    pub fn get(&self, mailbox: &MailboxId, uid_validity: i64, modseq: i64) -> Option<Known> {
         let mut kept = self.lock();
-        let at = kept.iter().position(|(id, known)| id == mailbox && known.modseq <= modseq)?;
+        let fits = |known: &Known| known.uid_validity == uid_validity && known.modseq <= modseq;
+        let at = kept.iter().position(|(id, known)| id == mailbox && fits(known))?;
         let found = kept.remove(at)?;
         let known = found.1.clone();
         kept.push_back(found);
@@ -70,7 +80,11 @@ impl UidSets {
     pub fn keep(&self, mailbox: &MailboxId, known: Known) {
         let mut kept = self.lock();
         if let Some(at) = kept.iter().position(|(id, _)| id == mailbox) {
-            if kept.get(at).is_some_and(|(_, older)| older.modseq > known.modseq) {
+            let is_newer = |(_, there): &(_, Known)| {
+                there.uid_validity > known.uid_validity
+                    || there.uid_validity == known.uid_validity && there.modseq > known.modseq
+            };
+            if kept.get(at).is_some_and(is_newer) {
                 return;
             }
             kept.remove(at);
@@ -85,11 +99,6 @@ impl UidSets {
             let Some((_, gone)) = kept.pop_front() else { break };
             ranges = ranges.saturating_sub(gone.uids.range_count());
         }
-    }
-
-    /// Forgets all: the database may be another one, such as an older copy.
-    pub fn clear(&self) {
-        self.lock().clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<(MailboxId, Known)>> {
@@ -111,7 +120,7 @@ mod tests {
     }
 
     fn known(modseq: i64, uids: &[u32]) -> Known {
-        Known { modseq, uid_next: 100, uids: set(uids) }
+        Known { uid_validity: 9, modseq, uid_next: 100, uids: set(uids) }
     }
 
     #[test]
@@ -127,14 +136,17 @@ mod tests {
     fn nothing_is_known_to_a_reader_of_an_older_time() {
         let sets = UidSets::new(10);
         sets.keep(&id("a"), known(7, &[1, 3]));
-        assert_eq!(sets.get(&id("a"), 6), None);
-        assert_eq!(sets.get(&id("a"), 7), Some(known(7, &[1, 3])));
-        assert_eq!(sets.get(&id("b"), 7), None);
+        assert_eq!(sets.get(&id("a"), 9, 6), None);
+        assert_eq!(sets.get(&id("a"), 9, 7), Some(known(7, &[1, 3])));
+        assert_eq!(sets.get(&id("b"), 9, 7), None);
         // What a slow reader has found does not take the place of what is newer.
         sets.keep(&id("a"), known(5, &[1, 2, 3]));
-        assert_eq!(sets.get(&id("a"), 9), Some(known(7, &[1, 3])));
-        sets.clear();
-        assert_eq!(sets.get(&id("a"), 9), None);
+        assert_eq!(sets.get(&id("a"), 9, 9), Some(known(7, &[1, 3])));
+        // Another life of the same mailbox.
+        assert_eq!(sets.get(&id("a"), 10, 9), None);
+        sets.keep(&id("a"), Known { uid_validity: 10, ..known(2, &[4]) });
+        sets.keep(&id("a"), known(8, &[1]));
+        assert_eq!(sets.get(&id("a"), 10, 2).map(|known| known.uids), Some(set(&[4])));
     }
 
     #[test]
@@ -142,12 +154,12 @@ mod tests {
         let sets = UidSets::new(5);
         sets.keep(&id("a"), known(1, &[1, 3]));
         sets.keep(&id("b"), known(1, &[1, 3]));
-        assert!(sets.get(&id("a"), 1).is_some());
+        assert!(sets.get(&id("a"), 9, 1).is_some());
         sets.keep(&id("c"), known(1, &[1, 3]));
-        assert!(sets.get(&id("b"), 1).is_none());
-        assert!(sets.get(&id("a"), 1).is_some() && sets.get(&id("c"), 1).is_some());
+        assert!(sets.get(&id("b"), 9, 1).is_none());
+        assert!(sets.get(&id("a"), 9, 1).is_some() && sets.get(&id("c"), 9, 1).is_some());
         sets.keep(&id("d"), known(1, &[1, 3, 5, 7, 9, 11]));
-        assert!(sets.get(&id("d"), 1).is_none() && sets.get(&id("a"), 1).is_some());
+        assert!(sets.get(&id("d"), 9, 1).is_none() && sets.get(&id("a"), 9, 1).is_some());
         for name in ["e", "f", "g", "h", "i", "j"] {
             sets.keep(&id(name), known(1, &[]));
         }

@@ -150,6 +150,7 @@ impl Account for PostgresAccount {
         let (mut snapshot, recent) = work!(self, Read, [mailbox], |store, tx, account| mailboxes::snapshot(
             &tx,
             &store.options,
+            &store.known_uids,
             account,
             &mailbox
         ))

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use mailstore_traits::backend::columns::{
     count, hex, int, keyword, mailbox_id, modseq, random_key, uid, uid_next, uid_validity,
 };
+use mailstore_traits::backend::{Known, UidSets};
 use mailstore_traits::{
     AccountId, CreatedMailbox, ErrorKind, ListHint, MailboxId, MailboxInfo, MailboxName, MailboxPast, MailboxStatus,
     Snapshot, SpecialUse, StoreError, Uid, UidSet,
@@ -12,6 +13,7 @@ use mailstore_traits::{
 
 use crate::error::{Outcome, corrupt};
 use crate::ledger::Ledger;
+use crate::messages::vanished;
 use crate::options::Options;
 use crate::pool::Tx;
 
@@ -319,6 +321,7 @@ pub(crate) async fn status(tx: &Tx, account: i64, ids: &[MailboxId]) -> Outcome<
 pub(crate) async fn snapshot(
     tx: &Tx,
     options: &Options,
+    known: &UidSets,
     account: i64,
     id: &MailboxId,
 ) -> Outcome<(Snapshot, Option<i64>)> {
@@ -329,10 +332,11 @@ pub(crate) async fn snapshot(
             &[&id.as_str(), &account],
         )
         .await?;
-    let (mailbox, next, recent_from): (i64, i64, i64) = (row.get(0), row.get(3), row.get(4));
-    let mut snapshot = Snapshot::empty(uid_validity(row.get(1))?, modseq(row.get(2))?);
+    let (mailbox, validity, high): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
+    let (next, recent_from): (i64, i64) = (row.get(3), row.get(4));
+    let mut snapshot = Snapshot::empty(uid_validity(validity)?, modseq(high)?);
     snapshot.uid_next = uid_next(next);
-    snapshot.uids = uids(tx, mailbox, row.get(5)).await?;
+    snapshot.uids = uids(tx, known, id, (mailbox, validity, high, next, row.get(5))).await?;
     for row in tx.query("SELECT spelling FROM keyword WHERE mailbox = $1 ORDER BY folded", &[&mailbox]).await? {
         snapshot.keywords.push(keyword(row.get(0))?);
     }
@@ -349,10 +353,15 @@ pub(crate) async fn snapshot(
     Ok((snapshot, (recent_from < next).then_some(next)))
 }
 
-/// The UIDs of all messages, of which there are so many. Where as many UIDs lie between the first and the last, there are
-/// no gaps, and nothing in between is read; else the database joins runs, and sends one row for each.
-async fn uids(tx: &Tx, mailbox: i64, messages: i64) -> Outcome<UidSet> {
-    let mut set = UidSet::new();
+/// The UIDs of a mailbox's `messages`, with this UIDVALIDITY, at this modification sequence and UIDNEXT. Where as many UIDs
+/// lie between the first and the last, there are no gaps, and nothing in between is read. Of a large mailbox with gaps that
+/// was read before, what has changed since is read.
+async fn uids(
+    tx: &Tx,
+    known: &UidSets,
+    id: &MailboxId,
+    (mailbox, validity, high, next, messages): (i64, i64, i64, i64, i64),
+) -> Outcome<UidSet> {
     let ends = tx
         .query_one(
             "SELECT (SELECT min(uid) FROM message WHERE mailbox = $1), (SELECT max(uid) FROM message WHERE mailbox = $1)",
@@ -360,20 +369,43 @@ async fn uids(tx: &Tx, mailbox: i64, messages: i64) -> Outcome<UidSet> {
         )
         .await?;
     let (Some(first), Some(last)) = (ends.get::<_, Option<i64>>(0), ends.get::<_, Option<i64>>(1)) else {
-        return Ok(set);
+        return Ok(UidSet::new());
     };
     if last.saturating_sub(first).saturating_add(1) == messages {
-        set.insert_range(uid(first)?, uid(last)?);
-        return Ok(set);
+        return Ok(UidSet::from_range(uid(first)?, uid(last)?));
     }
+    let messages = count(messages);
+    if !UidSets::is_worth(messages) {
+        return read_uids(tx, mailbox, 1).await;
+    }
+    let mut found = None;
+    if let Some(before) = known.get(id, validity, high) {
+        if before.modseq == high {
+            return Ok(before.uids);
+        }
+        let added = read_uids(tx, mailbox, before.uid_next).await?;
+        let vanished = vanished(tx, mailbox, before.modseq, high).await?;
+        found = before.after(&added, &vanished, messages);
+    }
+    let uids = match found {
+        Some(uids) => uids,
+        None => read_uids(tx, mailbox, 1).await?,
+    };
+    known.keep(id, Known { uid_validity: validity, modseq: high, uid_next: next, uids: uids.clone() });
+    Ok(uids)
+}
+
+/// The UIDs from `from` on: the database joins runs, and sends one row for each.
+async fn read_uids(tx: &Tx, mailbox: i64, from: i64) -> Outcome<UidSet> {
     let runs = tx
         .query(
             "SELECT min(uid), max(uid) FROM \
-             (SELECT uid, uid - row_number() OVER (ORDER BY uid) AS run FROM message WHERE mailbox = $1) AS numbered \
+             (SELECT uid, uid - row_number() OVER (ORDER BY uid) AS run FROM message WHERE mailbox = $1 AND uid >= $2) AS numbered \
              GROUP BY run ORDER BY 1",
-            &[&mailbox],
+            &[&mailbox, &from],
         )
         .await?;
+    let mut set = UidSet::new();
     for run in runs {
         set.insert_range(uid(run.get(0))?, uid(run.get(1))?);
     }

@@ -219,14 +219,16 @@ pub(crate) async fn changes_since(
     for row in changed {
         changes.changed.push(Changed::new(uid(row.get(0))?, modseq(row.get(1))?, flags(row.get(2), row.get(3))?));
     }
-    let vanished = tx
-        .query(
-            "SELECT first, last FROM tombstone WHERE mailbox = $1 AND modseq > $2 AND modseq <= $3",
-            &[&mailbox, &asked, &up_to],
-        )
-        .await?;
-    for row in vanished {
-        changes.vanished.insert_range(uid(row.get(0))?, uid(row.get(1))?);
-    }
+    changes.vanished = vanished(tx, mailbox, asked, up_to).await?;
     Ok(changes)
+}
+
+/// What vanished behind one modification sequence, and up to another.
+pub(crate) async fn vanished(tx: &Tx, mailbox: i64, behind: i64, up_to: i64) -> Outcome<UidSet> {
+    let sql = "SELECT first, last FROM tombstone WHERE mailbox = $1 AND modseq > $2 AND modseq <= $3";
+    let mut set = UidSet::new();
+    for row in tx.query(sql, &[&mailbox, &behind, &up_to]).await? {
+        set.insert_range(uid(row.get(0))?, uid(row.get(1))?);
+    }
+    Ok(set)
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use deadpool_postgres::Pool;
-use mailstore_traits::backend::Hub;
+use mailstore_traits::backend::{Hub, UidSets};
 use mailstore_traits::{
     AccountId, Actor, Body, ByteRange, ErrorKind, MailStore, MailboxId, Mode, Placed, Result, SizeHint, StoreFeatures,
     Target,
@@ -38,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) pool: Pool,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) known_uids: UidSets,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) objects: Objects,
     pub(crate) leases: Leases,
@@ -77,6 +78,7 @@ impl PostgresStore {
             options,
             pool,
             hub: Arc::default(),
+            known_uids: UidSets::default(),
             outbox: Arc::default(),
             leases: Leases::default(),
             readers: Arc::default(),

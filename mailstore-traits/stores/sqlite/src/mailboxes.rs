@@ -344,7 +344,7 @@ pub(crate) fn snapshot(
         .ok_or(ErrorKind::NotFound)?;
     let mut snapshot = Snapshot::empty(uid_validity(validity)?, modseq(high)?);
     snapshot.uid_next = uid_next(next);
-    snapshot.uids = uids(conn, known, id, (row, high, next, messages))?;
+    snapshot.uids = uids(conn, known, id, (row, validity, high, next, messages))?;
     let mut statement = conn.prepare_cached("SELECT spelling FROM keyword WHERE mailbox = ? ORDER BY folded")?;
     let mut rows = statement.query([row])?;
     while let Some(row) = rows.next()? {
@@ -366,14 +366,14 @@ pub(crate) fn snapshot(
     Ok((snapshot, (recent_from < next).then_some(next)))
 }
 
-/// The UIDs of a mailbox's `messages`, at this modification sequence and UIDNEXT. Where as many UIDs lie between the first
+/// The UIDs of a mailbox's `messages`, with this UIDVALIDITY, at this modification sequence and UIDNEXT. Where as many UIDs lie between the first
 /// and the last, there are no gaps, and nothing in between is read. Of a large mailbox with gaps that was read before, what
 /// has changed since is read.
 fn uids(
     conn: &Connection,
     known: &UidSets,
     id: &MailboxId,
-    (mailbox, high, next, messages): (i64, i64, i64, i64),
+    (mailbox, validity, high, next, messages): (i64, i64, i64, i64, i64),
 ) -> Outcome<UidSet> {
     let ends: (Option<i64>, Option<i64>) =
         conn.prepare_cached(SNAPSHOT_ENDS)?.query_row([mailbox], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -386,7 +386,7 @@ fn uids(
         return read_uids(conn, mailbox, 1);
     }
     let mut found = None;
-    if let Some(before) = known.get(id, high) {
+    if let Some(before) = known.get(id, validity, high) {
         if before.modseq == high {
             return Ok(before.uids);
         }
@@ -398,7 +398,7 @@ fn uids(
         Some(uids) => uids,
         None => read_uids(conn, mailbox, 1)?,
     };
-    known.keep(id, Known { modseq: high, uid_next: next, uids: uids.clone() });
+    known.keep(id, Known { uid_validity: validity, modseq: high, uid_next: next, uids: uids.clone() });
     Ok(uids)
 }
 
@@ -524,7 +524,7 @@ mod tests {
             for uid in 1..20 {
                 insert.execute([2, uid]).unwrap();
             }
-            let told = uids(&conn, &UidSets::new(9), &id, (1, 1, 20, there.len() as i64)).unwrap();
+            let told = uids(&conn, &UidSets::new(9), &id, (1, 1, 1, 20, there.len() as i64)).unwrap();
             assert_eq!(told.iter().map(|uid| i64::from(uid.value())).collect::<Vec<_>>(), there);
         }
         let mut conn = Connection::open_in_memory().unwrap();

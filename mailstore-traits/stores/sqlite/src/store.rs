@@ -32,9 +32,6 @@ use mailstore_traits::backend::{Hub, UidSets};
 /// How many threads read and write body files.
 const FILE_THREADS: usize = 4;
 
-/// Ranges of UIDs of large mailboxes that are kept between snapshots: 4 MB at most.
-const KNOWN_RANGES: usize = 500_000;
-
 /// A mail store in one SQLite database, with large bodies in files beside it.
 ///
 /// Cheap to clone; all clones are one store. The crate's manual says what it keeps where and what it promises. Dropping
@@ -165,7 +162,7 @@ impl SqliteStore {
             readers,
             files,
             hub,
-            known_uids: Arc::new(UidSets::new(KNOWN_RANGES)),
+            known_uids: Arc::default(),
             leases: Arc::default(),
             bell,
             outside,
