@@ -152,7 +152,7 @@ impl fmt::Display for Flag {
 }
 
 /// A small set of flags. A keyword is the same in any case of letters; the spelling that came first stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Flags {
     /// Those of the system, a bit each.
     system: u8,
@@ -249,6 +249,18 @@ impl Flags {
     }
 }
 
+/// As a `flag-list` (RFC 9051 §9).
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(")?;
+        for (at, flag) in self.iter().enumerate() {
+            f.write_str(if at > 0 { " " } else { "" })?;
+            f.write_str(flag.as_str())?;
+        }
+        f.write_str(")")
+    }
+}
+
 impl<F: Into<Flag>> FromIterator<F> for Flags {
     fn from_iter<I: IntoIterator<Item = F>>(flags: I) -> Self {
         let mut set = Self::new();
@@ -328,5 +340,10 @@ mod tests {
         for bad in ["", "a b", "\\Recent", "\\Foo", "a(b", "a*", "a%", "a\"", "a]", "ä", "a\r\n", "a\0"] {
             assert_eq!(Flag::parse(bad), Err(InvalidKeyword), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn flags_are_shown_as_they_are_written() {
+        assert_eq!(format!("{:?} {:?}", flags("$Two \\Seen $one"), Flags::new()), "(\\Seen $one $Two) ()");
     }
 }

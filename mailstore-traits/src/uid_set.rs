@@ -5,10 +5,13 @@ use std::ops::RangeInclusive;
 
 use crate::Uid;
 
+/// How many ranges `Debug` tells.
+const SHOWN: usize = 60;
+
 /// A set of UIDs, kept as sorted ranges that neither touch nor overlap.
 ///
 /// It never holds `*`: the engines resolve that before a store is asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct UidSet {
     /// First and last of each range: sorted, disjoint, with a gap between neighbours.
     ranges: Vec<(u32, u32)>,
@@ -183,16 +186,34 @@ impl From<Uid> for UidSet {
 }
 
 /// As RFC 9051 writes a `sequence-set`: `1:3,7`.
+/// As a `sequence-set` (RFC 9051 §9), whole.
 impl fmt::Display for UidSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, (start, end)) in self.ranges.iter().enumerate() {
-            if at > 0 {
-                f.write_str(",")?;
-            }
-            if start == end { write!(f, "{start}")? } else { write!(f, "{start}:{end}")? }
-        }
-        Ok(())
+        write_ranges(&self.ranges, f)
     }
+}
+
+/// As a `sequence-set`, and of a long one its beginning: a log is no place for half a million ranges.
+impl fmt::Debug for UidSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.ranges.get(..SHOWN).unwrap_or(&self.ranges);
+        f.write_str("{")?;
+        write_ranges(shown, f)?;
+        match self.ranges.len().saturating_sub(shown.len()) {
+            0 => f.write_str("}"),
+            left => write!(f, " and {left} more ranges}}"),
+        }
+    }
+}
+
+fn write_ranges(ranges: &[(u32, u32)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (at, (start, end)) in ranges.iter().enumerate() {
+        if at > 0 {
+            f.write_str(",")?;
+        }
+        if start == end { write!(f, "{start}")? } else { write!(f, "{start}:{end}")? }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -268,5 +289,15 @@ mod tests {
             // Canonical: the same members always make the same ranges.
             prop_assert_eq!(set(&plain), ours);
         }
+    }
+
+    #[test]
+    fn a_long_set_is_shown_by_its_beginning() {
+        let some: UidSet = [1, 2, 3, 7].into_iter().filter_map(Uid::new).collect();
+        assert_eq!(format!("{some:?} {some}"), "{1:3,7} 1:3,7");
+        let many: UidSet = (1..1_000).step_by(2).filter_map(Uid::new).collect();
+        let shown = format!("{many:?}");
+        assert!(shown.starts_with("{1,3,5") && shown.ends_with(",119 and 440 more ranges}"), "{shown}");
+        assert_eq!(many.to_string().split(',').count(), 500);
     }
 }
