@@ -53,7 +53,7 @@
 //!
 //! # Three ways to use it
 //!
-//! **In your own program**: implement the traits, as [Writing a store](#writing-a-store) does step by step, or begin with
+//! **In your own program**: implement the traits, as [Writing your own store](#writing-your-own-store) does step by step, or begin with
 //! the store in memory.
 //!
 //! ```toml
