@@ -33,6 +33,28 @@ pub trait Factory: Send + Sync + 'static {
         std::future::ready(None)
     }
 
+    /// Where this store is, in words by which another process can open it ([`open_at`](Self::open_at)): a path, a URL.
+    /// `None`, and what needs it is skipped, if there is no such thing.
+    fn place(&self, store: &Self::Store) -> Option<String> {
+        let _ = store;
+        None
+    }
+
+    /// The store at that [place](Self::place), opened: by a process that will be killed at any moment, and by this one when
+    /// that has happened, again and again. What a start has to mend, it mends here. A store that lends maildrops for a time
+    /// lends them for less than [`unhindered_within`](Declared::unhindered_within).
+    fn open_at(&self, place: &str) -> impl Future<Output = Option<Self::Store>> + Send {
+        let _ = place;
+        std::future::ready(None)
+    }
+
+    /// Looks at what lies at that [place](Self::place) behind the store's back, and panics if it is not sound. After each kill
+    /// the store is opened, and closed, before.
+    fn inspect(&self, place: &str) -> impl Future<Output = ()> + Send {
+        let _ = place;
+        std::future::ready(())
+    }
+
     /// What this store has decided where the contract leaves a choice, and how much is to be tested.
     fn declared(&self) -> Declared {
         Declared::default()
@@ -80,6 +102,9 @@ pub struct Declared {
     pub many_messages: u32,
     /// How many messages each writer adds where several write at once.
     pub messages_per_writer: u32,
+    /// How often a process is killed in the middle of its work: 12 times unless it is said. The environment variable
+    /// `PILLARBOX_KILLS` says otherwise.
+    pub kills: u32,
     /// How many random histories are compared with the memory store's.
     pub histories: u32,
 }
@@ -96,6 +121,7 @@ impl Default for Declared {
             stage_memory: 16 * 1024 * 1024,
             many_messages: 2_000,
             messages_per_writer: 60,
+            kills: 12,
             histories: 20,
         }
     }

@@ -28,8 +28,8 @@
 //! What a store does not claim to have ([`StoreFeatures`](crate::StoreFeatures)) is not tested, and the [`Report`] says
 //! so. What the contract leaves to the store, it [declares](Declared).
 //!
-//! Some of the contract's numbers are missing here: 61, 71, 74 and 76 need a running server or a backend that fails,
-//! and 73 a process to kill, and are tested beside the stores; 64 and 65 wait for a store with ACLs and
+//! Some of the contract's numbers are missing here: 61, 71, 74 and 76 need a running server or a backend that fails, and are
+//! tested beside the stores; 64 and 65 wait for a store with ACLs and
 //! annotations. 77 and 78 are of moving between stores ([`Account::restore`](crate::Account::restore)), 79 of stores that
 //! remember what they have read.
 //!
@@ -45,6 +45,7 @@ mod tools;
 
 mod cancel;
 mod changes;
+mod crash;
 mod delivery;
 mod flags;
 mod mailboxes;
@@ -138,6 +139,7 @@ macro_rules! __contract_behaviours {
             69 delivery unique_ids_are_stable_and_printable "a unique-id is stable, unique, of 1 to 70 printable octets";
             70 delivery only_marked_messages_are_removed "the end of a POP3 session removes the marked messages only; its loss removes none";
             72 cancel a_dropped_future_leaves_all_or_nothing "a future dropped at any await point leaves all or nothing, and no lock";
+            73 crash a_killed_process_leaves_all_or_nothing "a process killed in the middle of any writing method leaves all of it or nothing, and all that was answered";
             75 model two_threads_are_one_history "two handles on two threads, random operations: each message's changes are one history";
             77 restore a_restored_mailbox_goes_on_where_the_old_one_ended "restore keeps UIDVALIDITY, UIDs, flags and dates, and nothing falls that clients were told";
             78 restore only_an_unused_mailbox_is_restored "restore takes no mailbox's place that has been used; no UID is given out twice";
@@ -201,8 +203,10 @@ macro_rules! __contract_test_functions {
         $(
             #[test]
             fn $name() {
-                if $there {
-                    $crate::contract::run_one($factory, stringify!($name)).assert_passed();
+                // The process that is killed is this test, started by itself.
+                if $crate::contract::__is_child() || $there {
+                    let test = concat!(module_path!(), "::", stringify!($name));
+                    $crate::contract::run_one_as($factory, stringify!($name), test).assert_passed();
                 }
             }
         )*
@@ -214,23 +218,44 @@ macro_rules! __contract_test_functions {
 /// It blocks the thread that calls it. A behaviour that panics or does not end in time has failed.
 pub fn run<F: Factory>(factory: F) -> Report {
     let factory = Arc::new(factory);
-    Report::new(BEHAVIOURS.iter().map(|behaviour| (*behaviour, outcome(&factory, behaviour.name))).collect())
+    Report::new(BEHAVIOURS.iter().map(|behaviour| (*behaviour, outcome(&factory, behaviour.name, None))).collect())
 }
 
 /// Tests one behaviour, by its name in [`BEHAVIOURS`]. A name that is not there fails.
 pub fn run_one<F: Factory>(factory: F, name: &str) -> Report {
-    let unknown = Behaviour { number: 0, name: "unknown", sentence: "there is no such behaviour" };
-    let behaviour = BEHAVIOURS.iter().find(|behaviour| behaviour.name == name).copied().unwrap_or(unknown);
-    Report::new(vec![(behaviour, outcome(&Arc::new(factory), name))])
+    one(factory, name, None)
 }
 
-fn outcome<F: Factory>(factory: &Arc<F>, name: &str) -> Outcome {
-    let kit = Kit::new(Arc::clone(factory));
-    let (deadline, name) = (kit.declared().deadline, name.to_owned());
+/// The same in a test of that full name, `concat!(module_path!(), "::", "my_test")`: the behaviour that kills a process starts
+/// this very test in another. [`contract_tests!`](crate::contract_tests) calls it so.
+pub fn run_one_as<F: Factory>(factory: F, name: &str, test: &str) -> Report {
+    // The test harness leaves the crate's name out.
+    one(factory, name, test.split_once("::").map(|(_, test)| test.to_owned()))
+}
+
+/// Whether this process is the one that a behaviour kills.
+#[doc(hidden)]
+pub fn __is_child() -> bool {
+    crash::is_child()
+}
+
+fn one<F: Factory>(factory: F, name: &str, test: Option<String>) -> Report {
+    let unknown = Behaviour { number: 0, name: "unknown", sentence: "there is no such behaviour" };
+    let behaviour = BEHAVIOURS.iter().find(|behaviour| behaviour.name == name).copied().unwrap_or(unknown);
+    Report::new(vec![(behaviour, outcome(&Arc::new(factory), name, test))])
+}
+
+fn outcome<F: Factory>(factory: &Arc<F>, name: &str, test: Option<String>) -> Outcome {
+    let kit = Kit::new(Arc::clone(factory), test);
+    let deadline = kit.declared().deadline.saturating_mul(crash::patience(name, kit.declared()));
+    let name = name.to_owned();
     let (done, result) = mpsc::channel();
     // On a thread of its own, so that one that waits for ever can be left behind.
     thread::spawn(move || {
-        let work = AssertUnwindSafe(|| kit.block_on(perform(&name, &kit)));
+        let work = AssertUnwindSafe(|| match crash::is_child() {
+            true => kit.block_on(crash::work(&kit)),
+            false => kit.block_on(perform(&name, &kit)),
+        });
         let _ = done.send(std::panic::catch_unwind(work));
     });
     match result.recv_timeout(deadline) {

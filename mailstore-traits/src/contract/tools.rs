@@ -109,12 +109,14 @@ pub(super) use {ensure, ensure_eq, ensure_kind, skip};
 pub(super) struct Kit<F: Factory> {
     factory: Arc<F>,
     declared: Declared,
+    /// The name of the test that runs, by which it can be started in another process.
+    test: Option<String>,
 }
 
 impl<F: Factory> Kit<F> {
-    pub(super) fn new(factory: Arc<F>) -> Self {
+    pub(super) fn new(factory: Arc<F>, test: Option<String>) -> Self {
         let declared = factory.declared();
-        Self { factory, declared }
+        Self { factory, declared, test }
     }
 
     pub(super) fn declared(&self) -> &Declared {
@@ -163,6 +165,25 @@ impl<F: Factory> Kit<F> {
             Some(other) => Ok(other),
             None => skip!("the factory does not open a store beside itself"),
         }
+    }
+
+    /// Where a new store is, which is not open any more, and the test's name.
+    pub(super) async fn place(&self) -> Check<(String, String)> {
+        let Some(test) = self.test.clone() else {
+            skip!("it starts its own test in another process, and that wants `contract_tests!`")
+        };
+        match self.factory.place(&self.store().await?) {
+            Some(place) => Ok((place, test)),
+            None => skip!("the factory does not say where another process can open the store"),
+        }
+    }
+
+    pub(super) async fn open_at(&self, place: &str) -> Option<F::Store> {
+        self.factory.open_at(place).await
+    }
+
+    pub(super) async fn inspect(&self, place: &str) {
+        self.factory.inspect(place).await;
     }
 
     pub(super) async fn octets_kept(&self, store: &F::Store) -> Check<u64> {

@@ -49,7 +49,7 @@
 //! # What it promises
 //!
 //! - **Durable before it answers**, as the ledger: a file, its name in its folder and its row are on the disk. After a kill
-//!   at any moment all that was acknowledged is there, once and whole (`tests/crash.rs`).
+//!   at any moment all that was acknowledged is there, once and whole (the contract kit's row 73).
 //! - **Other programs' changes are seen** when a mailbox is selected, listed, polled or counted, and while it is watched at
 //!   once: by inotify, or what the system has, and by a look at the folders' times once a second. New files get rising
 //!   UIDs in the order of the times in their names; renamed flags and keywords raise the modification sequence; a file that
@@ -98,7 +98,7 @@
 //! should stay with one of them.
 //!
 //! **Under a fuzzer**: the contract kit plays random histories on it and on a model, and drops futures at each await point;
-//! `tests/crash.rs` kills a process in the middle of its work; `tests/side_by_side.rs` runs Dovecot and mutt:
+//! it kills a process in the middle of every writing method; `tests/side_by_side.rs` runs Dovecot and mutt:
 //!
 //! ```sh
 //! cargo test -p pillarbox-store-maildir
@@ -139,7 +139,7 @@
 //!
 //! | RFC | Section | What | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
-//! | 5321 | §4.2.5 | what was acknowledged is kept | `bodies`, `settle` | `crash::every_acknowledged_message…` |
+//! | 5321 | §4.2.5 | what was acknowledged is kept | `bodies`, `settle` | `tests/contract.rs` |
 //! | 9051 | §2.3.1.1 | UIDs and UIDVALIDITY, over an index that was removed | `disk`, `scan` | `foreign::an_index_that_was_removed…`, `foreign::mail_that_another_program_drops…` |
 //! | 9051 | §2.3.2, §6.4.6 | flags and keywords as letters of a name | `filename`, `keywords` | there, `foreign::flags_that_another_program_renames…` |
 //! | 9051 | §2.3.4 | the size is what is served | `octets` | there, `foreign::octets_that_another_program_changes…` |

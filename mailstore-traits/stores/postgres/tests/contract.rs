@@ -1,6 +1,7 @@
 //! The contract kit, run on this store: each behaviour on a database of its own.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod common;
 mod kit;
 mod server;
 

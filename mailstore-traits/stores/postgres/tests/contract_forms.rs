@@ -1,6 +1,7 @@
 //! The contract kit, run on this store's other forms: with the view of a second process, and with bodies in an object store.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod common;
 mod kit;
 mod server;
 

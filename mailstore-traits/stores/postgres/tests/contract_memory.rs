@@ -1,6 +1,7 @@
 //! The behaviours of the contract kit that measure memory, one after another in a process of their own.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod common;
 mod kit;
 mod server;
 

@@ -30,7 +30,7 @@
 //!
 //! - **Durable before it answers.** SQLite runs with a write-ahead log and `synchronous=FULL`; a body's file, and its
 //!   name in its folder, are on the disk before the row that names it is committed. After a kill at any moment all that
-//!   was acknowledged is there, once and whole, and nothing is there by half (`tests/crash.rs`).
+//!   was acknowledged is there, once and whole, and nothing is there by half (the contract kit's row 73).
 //! - **One fsync for many.** A single thread writes. It takes all that waits, at most 128 pieces of work, each in a
 //!   savepoint of its own, commits once, and answers all. If the commit fails, all of them get
 //!   [`Unavailable`](mailstore_traits::ErrorKind::Unavailable). [`SqliteStore::stats`] tells how many shared how few.
@@ -76,7 +76,8 @@
 //! ```
 //!
 //! **Under a fuzzer**: the contract kit plays random histories on it and on a model, and drops futures at each await point;
-//! `tests/crash.rs` kills a process in the middle of deliveries and looks at what it left; and a digest that somebody has
+//! it kills a process in the middle of every writing method and looks at what it left, 12 times unless `PILLARBOX_KILLS` says
+//! otherwise; and a digest that somebody has
 //! tampered with in the database is refused or read:
 //!
 //! ```sh
@@ -131,7 +132,7 @@
 //!
 //! | RFC | Section | What | Module | Tested by |
 //! | --- | --- | --- | --- | --- |
-//! | 5321 | §4.2.5 | what was acknowledged is kept | `writer`, `files` | `crash::every_acknowledged_message…`, `store::many_deliveries_share_a_commit` |
+//! | 5321 | §4.2.5 | what was acknowledged is kept | `writer`, `files` | `tests/contract.rs`, `store::many_deliveries_share_a_commit` |
 //! | 9051 | §2.3.1.1 | UIDs and UIDVALIDITY, over restarts and restored copies | `place`, `open` | `opening::an_older_copy_put_back_gets…`, `store::all_is_there_after_a_reopening`, `tests/contract.rs` |
 //! | 9051 | §2.3.2, §6.4.6 | flags and keywords | `flags` | `store::changing_flags_goes_on_when…`, `tests/contract.rs` |
 //! | 9051, 6851 | §6.4.3, §6.4.7, §6.4.8 | expunge, copy, move | `transfer` | `store::a_body_is_collected_after_its…`, `tests/contract.rs` |

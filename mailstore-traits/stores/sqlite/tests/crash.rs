@@ -1,171 +1,267 @@
-//! Killed at any moment, the store has every message that it acknowledged, once and whole, and none by half.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+//! The contract kit's crash test bites: a store that does in two steps what is one, or answers before it is done, is found
+//! out when its process is killed. (`contract.rs` has the same test of the store as it is.)
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+mod kit;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::future::Future;
 use std::time::Duration;
 
-use common::*;
-use mailstore_traits::{
-    Account, AccountId, Actor, ByteRange, FlagChange, MailStore, Mode, Target, TargetMailbox, UidSet,
-};
-use store_sqlite::SqliteStore;
+use futures::Stream;
+use mailstore_traits::contract::{Declared, Factory};
+use mailstore_traits::*;
+use store_sqlite::{SqliteAccount, SqliteBlob, SqliteStage, SqliteStore};
 
-const CHILD: &str = "STORE_CRASH_CHILD";
-const KILLS: u64 = 30;
-
-/// A message that says of itself what it must be: its number, its size, and octets that follow from both.
-fn message(number: u64) -> Vec<u8> {
-    let size =
-        if number.is_multiple_of(5) { 66_000 + (number % 7) as usize * 30_000 } else { 500 + (number % 97) as usize };
-    let head = format!("{number} {size}\r\n").into_bytes();
-    let fill = octets(size);
-    [head, fill].concat()
+/// What is wrong with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// A move is a copy and then an expunge.
+    MovesInTwoSteps,
+    /// Each of several messages is committed for itself.
+    CommitsOneByOne,
+    /// Each recipient has the message in a transaction of its own.
+    DeliversOneByOne,
+    /// The answer comes before the work is done.
+    AnswersEarly,
 }
 
-fn number_of(message: &[u8]) -> u64 {
-    let head = message.split(|&octet| octet == b' ').next().unwrap();
-    std::str::from_utf8(head).unwrap().parse().unwrap()
+struct Careless {
+    sqlite: kit::Sqlite,
+    fault: Fault,
 }
 
-/// Not a test of its own: what the other test starts and kills.
-#[test]
-fn child() {
-    let Ok(word) = std::env::var(CHILD) else { return };
-    let (path, round) = word.rsplit_once('#').unwrap();
-    let round: u64 = round.parse().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = SqliteStore::options().body_grace(Duration::ZERO).open(path).unwrap();
-        let account = account(&store).await;
-        let inbox = inbox(&account).await;
-        let mut made = Vec::new();
-        for mailbox in ["Archive", "Scratch"] {
-            made.push(match account.find(&name(mailbox)).await {
-                Ok(mailbox) => mailbox,
-                Err(_) => account.create(&name(mailbox), None).await.unwrap().id,
-            });
-        }
-        let [archive, scratch] = made.try_into().unwrap();
-        let deliverers: Vec<_> = (0..6)
-            .map(|task| {
-                let store = store.clone();
-                tokio::spawn(async move {
-                    for turn in 0.. {
-                        let number = round * 1_000_000 + turn * 6 + task;
-                        let blob = blob(&store, &message(number)).await;
-                        // Two recipients, one of them in a mailbox that a kill may find half made.
-                        let other = AccountId::from(format!("bob{round}").as_str());
-                        let targets = vec![
-                            Target::inbox(ada()),
-                            Target::inbox(other).with_mailbox(TargetMailbox::Named(name("New"))),
-                        ];
-                        let placed = store.deliver(&blob, targets, Mode::AllOrNothing).await.unwrap();
-                        assert!(placed.iter().all(Result::is_ok));
-                        println!("acknowledged {number}");
-                    }
-                })
-            })
-            .collect();
-        let mover = tokio::spawn(async move {
-            loop {
-                let uids = account.snapshot(&inbox, true).await.unwrap().uids;
-                let some: UidSet = uids.iter().step_by(2).collect();
-                account.move_messages(&inbox, &some, &archive).await.unwrap();
-                // Copies that go again: bodies lose and gain references while the process is killed.
-                let recent = account.snapshot(&archive, true).await.unwrap();
-                let newest: UidSet = recent.uids.iter().collect::<Vec<_>>().into_iter().rev().take(20).collect();
-                store_flags(&account, &archive, &newest, FlagChange::Add(flags("\\Seen $Moved"))).await;
-                account.copy(&archive, &newest, &scratch).await.unwrap();
-                account.expunge(&scratch, &UidSet::all(), false).await.unwrap();
-            }
-        });
-        let _ = futures::future::join_all(deliverers).await;
-        mover.abort();
-    });
+#[derive(Clone)]
+struct Store {
+    inner: SqliteStore,
+    fault: Fault,
 }
 
-/// Starts the child, lets it work for a while, kills it, and gives the numbers that it acknowledged.
-fn round(path: &Path, round: u64, time: Duration) -> BTreeSet<u64> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
-        .env(CHILD, format!("{}#{round}", path.display()))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let output = child.stdout.take().unwrap();
-    let reader = std::thread::spawn(move || {
-        let mut acknowledged = BTreeSet::new();
-        let mut output = BufReader::new(output);
-        let mut line = String::new();
-        while output.read_line(&mut line).unwrap_or(0) > 0 {
-            if let Some((_, number)) = line.trim_end_matches('\n').rsplit_once("acknowledged ")
-                && line.ends_with('\n')
-            {
-                acknowledged.insert(number.parse::<u64>().unwrap());
-            }
-            line.clear();
-        }
-        acknowledged
-    });
-    std::thread::sleep(time);
-    assert!(child.try_wait().unwrap().is_none(), "the child ended by itself");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    reader.join().unwrap()
+#[derive(Clone)]
+struct Handle {
+    inner: SqliteAccount,
+    fault: Fault,
 }
 
-/// How often each message is there, in the mailboxes of one account; each is whole.
-async fn found(store: &SqliteStore, account: &AccountId) -> BTreeMap<u64, u32> {
-    let account = store.open(account, &Actor::Service).await.unwrap();
-    let mut found = BTreeMap::new();
-    for mailbox in ["INBOX", "Archive", "New"] {
-        let Ok(mailbox) = account.find(&name(mailbox)).await else { continue };
-        let snapshot = account.snapshot(&mailbox, false).await.unwrap();
-        for uid in snapshot.uids.iter() {
-            let octets = read(&account, &mailbox, uid, ByteRange::WHOLE).await.unwrap();
-            let number = number_of(&octets);
-            assert!(octets == message(number), "message {number} is not what was delivered");
-            *found.entry(number).or_default() += 1;
-        }
+impl Factory for Careless {
+    type Store = Store;
+
+    async fn fresh(&self) -> Store {
+        Store { inner: self.sqlite.fresh().await, fault: self.fault }
     }
-    found
-}
 
-#[tokio::test]
-async fn every_acknowledged_message_survives_a_kill_once_and_whole() {
-    let (_folder, path) = folder();
-    let mut acknowledged = BTreeSet::new();
-    for kill in 0..KILLS {
-        // A different moment each time, from the opening to the middle of a heavy load.
-        let time = Duration::from_millis(40 + (kill * 7_919) % 360);
-        let new = round(&path, kill, time);
-        check_consistency(&path);
-
-        let store = SqliteStore::options().body_grace(Duration::ZERO).open(&path).unwrap();
-        let bobs = found(&store, &AccountId::from(format!("bob{kill}").as_str())).await;
-        assert!(bobs.values().all(|&times| times == 1));
-        for number in &new {
-            assert!(bobs.contains_key(number), "{number} was acknowledged and is not with the second recipient");
-        }
-        acknowledged.extend(new);
-        if kill % 15 == 14 {
-            let adas = found(&store, &ada()).await;
-            for number in &acknowledged {
-                assert!(adas.contains_key(number), "{number} was acknowledged and is not there");
-            }
-            assert!(adas.values().all(|&times| times == 1), "a message is there more than once");
-            for number in adas.keys().filter(|number| **number / 1_000_000 == kill) {
-                assert!(bobs.contains_key(number), "{number} reached one recipient of two");
-            }
-        }
-        store.close().await;
-        check_consistency(&path);
+    fn place(&self, store: &Store) -> Option<String> {
+        self.sqlite.place(&store.inner)
     }
-    assert!(acknowledged.len() > 100, "only {} deliveries: the test tests nothing", acknowledged.len());
+
+    async fn open_at(&self, place: &str) -> Option<Store> {
+        Some(Store { inner: self.sqlite.open_at(place).await?, fault: self.fault })
+    }
+
+    fn declared(&self) -> Declared {
+        let mut declared = Declared::default();
+        // As many as it takes: the first that shows it ends the test.
+        declared.kills = 200;
+        declared
+    }
+
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.sqlite.block_on(work)
+    }
 }
+
+/// Long enough to be killed in, now and then.
+async fn dawdle() {
+    tokio::time::sleep(Duration::from_millis(5)).await;
+}
+
+impl MailStore for Store {
+    type Account = Handle;
+    type Stage = SqliteStage;
+    type Blob = SqliteBlob;
+
+    fn features(&self) -> StoreFeatures {
+        self.inner.features()
+    }
+
+    async fn open(&self, account: &AccountId, actor: &Actor) -> Result<Handle> {
+        Ok(Handle { inner: self.inner.open(account, actor).await?, fault: self.fault })
+    }
+
+    async fn stage(&self, hint: SizeHint) -> Result<SqliteStage> {
+        MailStore::stage(&self.inner, hint).await
+    }
+
+    async fn read_blob(&self, blob: &SqliteBlob, range: ByteRange) -> Result<Body> {
+        self.inner.read_blob(blob, range).await
+    }
+
+    async fn deliver(&self, blob: &SqliteBlob, targets: Vec<Target>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+        if self.fault != Fault::DeliversOneByOne {
+            return self.inner.deliver(blob, targets, mode).await;
+        }
+        let mut placed = Vec::new();
+        for target in targets {
+            placed.extend(self.inner.deliver(blob, vec![target], mode).await?);
+            dawdle().await;
+        }
+        Ok(placed)
+    }
+}
+
+impl Account for Handle {
+    type Blob = SqliteBlob;
+    type Stage = SqliteStage;
+
+    fn features(&self) -> StoreFeatures {
+        self.inner.features()
+    }
+
+    fn list(&self, hint: ListHint) -> impl Stream<Item = Result<MailboxInfo>> + Send + 'static {
+        self.inner.list(hint)
+    }
+
+    async fn find(&self, name: &MailboxName) -> Result<MailboxId> {
+        self.inner.find(name).await
+    }
+
+    async fn status(&self, mailboxes: &[MailboxId]) -> Result<Vec<MailboxStatus>> {
+        self.inner.status(mailboxes).await
+    }
+
+    async fn create(&self, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<CreatedMailbox> {
+        self.inner.create(name, special_use).await
+    }
+
+    async fn restore(
+        &self,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+        past: MailboxPast,
+    ) -> Result<CreatedMailbox> {
+        self.inner.restore(name, special_use, past).await
+    }
+
+    async fn delete(&self, mailbox: &MailboxId) -> Result<()> {
+        self.inner.delete(mailbox).await
+    }
+
+    async fn rename(&self, from: &MailboxName, to: &MailboxName) -> Result<()> {
+        self.inner.rename(from, to).await
+    }
+
+    async fn set_subscribed(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
+        let (account, name) = (self.inner.clone(), name.clone());
+        let work = async move {
+            dawdle().await;
+            account.set_subscribed(&name, subscribed).await
+        };
+        if self.fault != Fault::AnswersEarly {
+            return work.await;
+        }
+        tokio::spawn(work);
+        Ok(())
+    }
+
+    async fn snapshot(&self, mailbox: &MailboxId, claim_recent: bool) -> Result<Snapshot> {
+        self.inner.snapshot(mailbox, claim_recent).await
+    }
+
+    fn fetch_meta(
+        &self,
+        mailbox: &MailboxId,
+        uids: &UidSet,
+        fields: MetaFields,
+        filter: MetaFilter,
+    ) -> impl Stream<Item = Result<MessageMeta>> + Send + 'static {
+        self.inner.fetch_meta(mailbox, uids, fields, filter)
+    }
+
+    async fn open_body(&self, mailbox: &MailboxId, uid: Uid, range: ByteRange) -> Result<Body> {
+        self.inner.open_body(mailbox, uid, range).await
+    }
+
+    async fn changes_since(&self, mailbox: &MailboxId, since: ModSeq, page: usize) -> Result<Changes> {
+        self.inner.changes_since(mailbox, since, page).await
+    }
+
+    async fn stage(&self, hint: SizeHint) -> Result<SqliteStage> {
+        Account::stage(&self.inner, hint).await
+    }
+
+    async fn commit(&self, placements: Vec<Placement<SqliteBlob>>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+        if self.fault != Fault::CommitsOneByOne {
+            return self.inner.commit(placements, mode).await;
+        }
+        let mut placed = Vec::new();
+        for placement in placements {
+            placed.extend(self.inner.commit(vec![placement], mode).await?);
+            dawdle().await;
+        }
+        Ok(placed)
+    }
+
+    fn store_flags(
+        &self,
+        mailbox: &MailboxId,
+        uids: &UidSet,
+        change: FlagChange,
+        unchanged_since: Option<ModSeq>,
+    ) -> impl Stream<Item = Result<FlagOutcome>> + Send + 'static {
+        self.inner.store_flags(mailbox, uids, change, unchanged_since)
+    }
+
+    async fn copy(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
+        self.inner.copy(source, uids, destination).await
+    }
+
+    async fn move_messages(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
+        if self.fault != Fault::MovesInTwoSteps {
+            return self.inner.move_messages(source, uids, destination).await;
+        }
+        let mut moved = self.inner.copy(source, uids, destination).await?;
+        dawdle().await;
+        moved.source_modseq = self.inner.expunge(source, uids, false).await?.1;
+        Ok(moved)
+    }
+
+    async fn expunge(&self, mailbox: &MailboxId, uids: &UidSet, only_deleted: bool) -> Result<(UidSet, ModSeq)> {
+        self.inner.expunge(mailbox, uids, only_deleted).await
+    }
+
+    async fn watch(&self, mailboxes: &[MailboxId]) -> Result<impl Stream<Item = MailboxId> + Send + 'static> {
+        self.inner.watch(mailboxes).await
+    }
+
+    async fn lease_maildrop(&self, mailbox: &MailboxId) -> Result<MaildropLease> {
+        self.inner.lease_maildrop(mailbox).await
+    }
+}
+
+/// A test of its own for each, for it is started again by its name.
+macro_rules! is_found_out {
+    ($name:ident, $fault:ident, $word:literal) => {
+        #[test]
+        #[allow(clippy::print_stdout, reason = "what the kit says of a fault is worth reading")]
+        fn $name() {
+            let factory = Careless { sqlite: kit::Sqlite::new(false), fault: Fault::$fault };
+            let report = contract::run_one_as(
+                factory,
+                "a_killed_process_leaves_all_or_nothing",
+                concat!(module_path!(), "::", stringify!($name)),
+            );
+            let (_, why) = report.failed().next().expect("it was not found out");
+            println!("{:?}: {why}", Fault::$fault);
+            assert!(why.contains($word), "{why}");
+        }
+    };
+}
+
+is_found_out!(a_move_in_two_steps_is_found_out, MovesInTwoSteps, " is there by half");
+is_found_out!(a_commit_in_pieces_is_found_out, CommitsOneByOne, "commit ");
+is_found_out!(a_delivery_in_pieces_is_found_out, DeliversOneByOne, "deliver ");
+is_found_out!(
+    an_answer_before_the_work_is_done_is_found_out,
+    AnswersEarly,
+    "what was answered is not so: the subscription of "
+);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use mailstore_traits::MailStore;
@@ -43,6 +43,18 @@ impl Factory for Maildir {
         let store = MaildirStore::open(root).unwrap();
         assert_eq!(store.check(false).await.unwrap(), []);
         Some(store)
+    }
+
+    fn place(&self, store: &MaildirStore) -> Option<String> {
+        Some(store.path().display().to_string())
+    }
+
+    async fn open_at(&self, place: &str) -> Option<MaildirStore> {
+        Some(MaildirStore::open(place).unwrap())
+    }
+
+    async fn inspect(&self, place: &str) {
+        check_consistency(Path::new(place));
     }
 
     fn block_on<T>(&self, work: impl Future<Output = T>) -> T {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use mailstore_traits::contract::{Declared, Factory};
 use store_postgres::{Options, PostgresStore};
 
+use crate::common::check_consistency;
 use crate::server::{connect, server};
 
 /// How the store is opened, and opened again.
@@ -92,6 +93,31 @@ impl Factory for Postgres {
             (opened.url.clone(), self.options(opened.folder.path()))
         };
         Some(PostgresStore::connect(&url, options).await.unwrap())
+    }
+
+    fn place(&self, store: &PostgresStore) -> Option<String> {
+        let opened = self.opened.lock().unwrap();
+        let opened = opened.iter().find(|opened| opened.store == *store)?;
+        Some(format!("{} {}", opened.url, opened.folder.path().display()))
+    }
+
+    async fn open_at(&self, place: &str) -> Option<PostgresStore> {
+        let (url, folder) = place.split_once(' ')?;
+        let options = self.options(folder.as_ref()).lease_beat(Duration::from_secs(1));
+        // What a killed process had sent off goes on until it is done or rolled back.
+        let client = connect(url).await;
+        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                      AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'";
+        while client.query_one(others, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Some(PostgresStore::connect(url, options).await.unwrap())
+    }
+
+    async fn inspect(&self, place: &str) {
+        if let Some((url, _)) = place.split_once(' ') {
+            check_consistency(url).await;
+        }
     }
 
     async fn octets_kept(&self, store: &PostgresStore) -> Option<u64> {

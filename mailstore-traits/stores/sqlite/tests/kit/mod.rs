@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use mailstore_traits::contract::Factory;
 use store_sqlite::SqliteStore;
@@ -44,6 +45,18 @@ impl Factory for Sqlite {
 
     async fn beside(&self, store: &SqliteStore) -> Option<SqliteStore> {
         Some(SqliteStore::options().shared().open(store.path()).unwrap())
+    }
+
+    fn place(&self, store: &SqliteStore) -> Option<String> {
+        Some(store.path().display().to_string())
+    }
+
+    async fn open_at(&self, place: &str) -> Option<SqliteStore> {
+        Some(SqliteStore::options().body_grace(Duration::ZERO).open(place).unwrap())
+    }
+
+    async fn inspect(&self, place: &str) {
+        check_consistency(Path::new(place));
     }
 
     fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
