@@ -139,6 +139,8 @@ impl Factory for Postgres {
         let mut declared = Declared::default();
         // Each history is a database of its own, which takes a while to make.
         declared.histories = 6;
+        // So is each start of a process with its connections.
+        declared.kills = 8;
         declared
     }
 
