@@ -28,8 +28,8 @@
 //! What a store does not claim to have ([`StoreFeatures`](crate::StoreFeatures)) is not tested, and the [`Report`] says
 //! so. What the contract leaves to the store, it [declares](Declared).
 //!
-//! Some of the contract's numbers are missing here: 61, 71, 74 and 76 need a running server or a backend that fails, and are
-//! tested beside the stores; 64 and 65 wait for a store with ACLs and
+//! Some of the contract's numbers are missing here: 71 and 76 need a server in front of the store and
+//! are in the crate `pillarbox-conformance`; 61 and 74 need a backend that fails; 64 and 65 wait for a store with ACLs and
 //! annotations. 77 and 78 are of moving between stores ([`Account::restore`](crate::Account::restore)), 79 of stores that
 //! remember what they have read.
 //!
