@@ -23,7 +23,7 @@ pub enum ErrorKind {
     NotPermitted,
     /// The quota would be exceeded.
     OverQuota,
-    /// This one message is larger than the store takes.
+    /// This one message, or this value of an annotation, is larger than the store takes.
     TooBig,
     /// Some other limit of the store is reached (mailboxes, keywords, depth).
     LimitExceeded,

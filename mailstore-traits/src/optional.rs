@@ -77,6 +77,8 @@ impl AclEntry {
     }
 }
 
+const MAX_ENTRY_OCTETS: usize = 1_000;
+
 /// An annotation on a mailbox or the account (RFC 5464 §3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -91,6 +93,22 @@ impl Annotation {
     /// That entry with that value, or without one.
     pub fn new(entry: impl Into<String>, value: Option<Bytes>) -> Self {
         Self { entry: entry.into(), value }
+    }
+
+    /// The name of an entry as it is compared, in lower case; `None` for what no entry may be called (RFC 5464 §3.2):
+    /// neither below `/private` nor below `/shared`, with an empty component, a wildcard, or anything but ASCII's
+    /// printable characters; and for what is longer than 1,000 octets.
+    pub fn entry_name(entry: &str) -> Option<String> {
+        let name = entry.to_ascii_lowercase();
+        let below = name.strip_prefix("/private/").or_else(|| name.strip_prefix("/shared/"))?;
+        let is_legal = |octet: u8| matches!(octet, b' '..=b'~') && !matches!(octet, b'*' | b'%');
+        let is_whole = below.split('/').all(|component| !component.is_empty());
+        (is_whole && name.len() <= MAX_ENTRY_OCTETS && name.bytes().all(is_legal)).then_some(name)
+    }
+
+    /// Whether it is for the actor alone who sets it. The others, `/shared/...`, are everybody's.
+    pub fn is_private(&self) -> bool {
+        Self::entry_name(&self.entry).is_some_and(|name| name.starts_with("/private/"))
     }
 }
 
@@ -109,5 +127,25 @@ impl MaildropLease {
 impl fmt::Debug for MaildropLease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MaildropLease")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_named_as_the_rfc_says() {
+        assert_eq!(Annotation::entry_name("/Shared/Comment").as_deref(), Some("/shared/comment"));
+        assert_eq!(Annotation::entry_name("/private/vendor/x y").as_deref(), Some("/private/vendor/x y"));
+        for bad in
+            ["", "/", "/private", "/private/", "/other/x", "/private//x", "/private/x/", "/private/x*", "/shared/\0"]
+        {
+            assert_eq!(Annotation::entry_name(bad), None, "{bad:?}");
+        }
+        assert!(Annotation::entry_name(&format!("/shared/{}", "x".repeat(992))).is_some());
+        assert!(Annotation::entry_name(&format!("/shared/{}", "x".repeat(993))).is_none());
+        assert!(Annotation::new("/PRIVATE/x", None).is_private());
+        assert!(!Annotation::new("/shared/x", None).is_private());
     }
 }

@@ -390,7 +390,9 @@ pub trait Account: Clone + Send + Sync + 'static {
         unsupported()
     }
 
-    /// Annotations of a mailbox, or of the account if `None`, whose entry begins with one of these.
+    /// Annotations of a mailbox, or of the account if `None`: each that is one of these entries or lies below one, as
+    /// `/shared/vendor/x` lies below `/shared/vendor` and `/shared`, once. Of `/private` entries the actor sees their own,
+    /// of `/shared` ones everybody's. Names are compared without regard to the case of letters.
     fn annotations(
         &self,
         mailbox: Option<&MailboxId>,
@@ -400,7 +402,12 @@ pub trait Account: Clone + Send + Sync + 'static {
         unsupported()
     }
 
-    /// Sets or removes annotations, all or none.
+    /// Sets or removes annotations, all or none. No modification sequence changes. They stay with a mailbox when it is
+    /// renamed, and go with it when it is deleted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for an entry that is [none](Annotation::entry_name), [`ErrorKind::TooBig`] for a value that
+    /// is too long, [`ErrorKind::LimitExceeded`] for one too many.
     fn set_annotations(
         &self,
         mailbox: Option<&MailboxId>,

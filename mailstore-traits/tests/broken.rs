@@ -1,7 +1,7 @@
 //! The contract kit bites: a store that breaks one promise fails the behaviours that are named for it.
 #![cfg(feature = "contract")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -55,6 +55,16 @@ enum Fault {
     RestoresAnywhere,
     /// What was read of a large mailbox is told until messages come.
     RemembersUids,
+    /// Annotations are set one after the other.
+    AnnotatesByHalf,
+    /// An annotation that is removed is empty instead.
+    AnnotatesWithNothing,
+    /// An annotation that is too long is cut.
+    CutsAnnotations,
+    /// An entry's name is looked for as a mere prefix.
+    ReadsAnnotationsByPrefix,
+    /// A mailbox that is made of the old name has the old annotations.
+    KeepsAnnotationsByName,
 }
 
 #[derive(Clone)]
@@ -66,6 +76,8 @@ struct Broken {
     lock: Arc<futures::lock::Mutex<()>>,
     /// What a snapshot of a large mailbox told.
     remembered: Arc<Mutex<UidSet>>,
+    /// The annotations of mailboxes that were deleted.
+    left: Arc<Mutex<BTreeMap<MailboxName, Vec<Annotation>>>>,
 }
 
 #[derive(Clone)]
@@ -84,6 +96,7 @@ impl Factory for Fault {
             hidden: Arc::default(),
             lock: Arc::default(),
             remembered: Arc::default(),
+            left: Arc::default(),
         }
     }
 
@@ -187,10 +200,20 @@ impl Account for BrokenAccount {
     }
 
     async fn create(&self, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<CreatedMailbox> {
-        self.inner.create(name, special_use).await
+        let made = self.inner.create(name, special_use).await?;
+        let left = self.store.left.lock().expect("no test panics with it").remove(name);
+        self.inner.set_annotations(Some(&made.id), left.unwrap_or_default()).await?;
+        Ok(made)
     }
 
     async fn delete(&self, mailbox: &MailboxId) -> Result<()> {
+        if self.is(Fault::KeepsAnnotationsByName) {
+            let all: Vec<MailboxInfo> = self.inner.list(ListHint::default()).try_collect().await?;
+            let left = self.inner.annotations(Some(mailbox), &everything()).await?;
+            if let Some(info) = all.into_iter().find(|info| info.id.as_ref() == Some(mailbox)) {
+                self.store.left.lock().expect("no test panics with it").insert(info.name, left);
+            }
+        }
         self.inner.delete(mailbox).await
     }
 
@@ -402,6 +425,37 @@ impl Account for BrokenAccount {
     async fn set_quota(&self, root: &str, limits: &[(QuotaResource, u64)]) -> Result<QuotaRoot> {
         self.inner.set_quota(root, limits).await
     }
+
+    async fn annotations(&self, mailbox: Option<&MailboxId>, entries: &[String]) -> Result<Vec<Annotation>> {
+        if !self.is(Fault::ReadsAnnotationsByPrefix) {
+            return self.inner.annotations(mailbox, entries).await;
+        }
+        let mut found = self.inner.annotations(mailbox, &everything()).await?;
+        found.retain(|annotation| entries.iter().any(|entry| annotation.entry.starts_with(entry)));
+        Ok(found)
+    }
+
+    async fn set_annotations(&self, mailbox: Option<&MailboxId>, mut annotations: Vec<Annotation>) -> Result<()> {
+        for annotation in &mut annotations {
+            match &mut annotation.value {
+                Some(value) if self.is(Fault::CutsAnnotations) => value.truncate(65_536),
+                value if self.is(Fault::AnnotatesWithNothing) => _ = value.get_or_insert_default(),
+                _ => {}
+            }
+        }
+        if !self.is(Fault::AnnotatesByHalf) {
+            return self.inner.set_annotations(mailbox, annotations).await;
+        }
+        for annotation in annotations {
+            self.inner.set_annotations(mailbox, vec![annotation]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Both parts of the entries that an annotation can have.
+fn everything() -> Vec<String> {
+    ["/private", "/shared"].map(String::from).to_vec()
 }
 
 /// A body with a lock that it holds to its end.
@@ -487,6 +541,16 @@ fn what_is_done_by_half_or_too_much_is_found() {
 fn a_move_between_stores_keeps_what_was_told() {
     fails(Fault::RestoresAnew, &["a_restored_mailbox_goes_on_where_the_old_one_ended"]);
     fails(Fault::RestoresAnywhere, &["only_an_unused_mailbox_is_restored"]);
+}
+
+#[test]
+fn annotations_that_are_not_what_was_set_are_found() {
+    let behaviour = "an_annotation_is_ones_own_or_everybodys";
+    for fault in [Fault::AnnotatesByHalf, Fault::AnnotatesWithNothing, Fault::CutsAnnotations] {
+        fails(fault, &[behaviour]);
+    }
+    fails(Fault::ReadsAnnotationsByPrefix, &[behaviour]);
+    fails(Fault::KeepsAnnotationsByName, &[behaviour]);
 }
 
 #[test]

@@ -105,6 +105,10 @@ pub struct Declared {
     /// How often a process is killed in the middle of its work: 12 times unless it is said. The environment variable
     /// `PILLARBOX_KILLS` says otherwise.
     pub kills: u32,
+    /// The most octets that an annotation's value may have: 65,536 unless it is said.
+    pub annotation_octets: usize,
+    /// The most annotations of one kind, the actor's own or the shared ones, of one mailbox: 1,000 unless it is said.
+    pub annotations_each: usize,
     /// How many random histories are compared with the memory store's.
     pub histories: u32,
 }
@@ -122,6 +126,8 @@ impl Default for Declared {
             many_messages: 2_000,
             messages_per_writer: 60,
             kills: 12,
+            annotation_octets: 65_536,
+            annotations_each: 1_000,
             histories: 20,
         }
     }

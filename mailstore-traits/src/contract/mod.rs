@@ -28,9 +28,9 @@
 //! What a store does not claim to have ([`StoreFeatures`](crate::StoreFeatures)) is not tested, and the [`Report`] says
 //! so. What the contract leaves to the store, it [declares](Declared).
 //!
-//! Some of the contract's numbers are missing here: 71 and 76 need a server in front of the store and
-//! are in the crate `pillarbox-conformance`; 61 and 74 need a backend that fails; 64 and 65 wait for a store with ACLs and
-//! annotations. 77 and 78 are of moving between stores ([`Account::restore`](crate::Account::restore)), 79 of stores that
+//! Some of the contract's numbers are missing here: 71 and 76 need a server in front of the store and are in the crate
+//! `pillarbox-conformance`; 61 and 74 need a backend that fails; 64 waits for a store with ACLs. 77 and 78 are of moving
+//! between stores ([`Account::restore`](crate::Account::restore)), 79 of stores that
 //! remember what they have read.
 //!
 //! No runtime is needed. A store that needs one says so in [`Factory::block_on`].
@@ -43,6 +43,7 @@ mod factory;
 mod report;
 mod tools;
 
+mod annotations;
 mod cancel;
 mod changes;
 mod crash;
@@ -133,6 +134,7 @@ macro_rules! __contract_behaviours {
             60 views an_index_loses_no_message "an index's answer Exact equals a scan, Candidates is a superset of it";
             62 delivery quota_counts_what_is_there "the quota's numbers equal the sum, right after a restart too";
             63 delivery over_quota_changes_nothing "over quota at the announcement and at the commit: OverQuota, usage unchanged";
+            65 annotations an_annotation_is_ones_own_or_everybodys "annotations: set, removed with none, all or none, up to the limits; private ones and shared ones";
             66 delivery each_recipient_or_all_of_them "PerTarget leaves the others delivered, in order; AllOrNothing delivers to none when one fails";
             67 delivery a_delivery_appears_in_an_open_view "a delivery during an open view appears by the feed";
             68 delivery a_maildrop_is_lent_once "a maildrop's lease excludes a second one, is given back when dropped, and stops no delivery";

@@ -4,15 +4,16 @@ use std::fmt;
 
 use futures::{Stream, StreamExt, stream};
 
+use super::annotations::Annotations;
 use super::signal::{Signal, Signals};
 use super::stage::{MemoryBlob, MemoryStage};
 use super::state::{AccountState, Arrival, State};
 use super::{FEATURES, MemoryStore};
 use crate::{
-    Account, AccountId, Actor, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, FlagChange, FlagOutcome, ListHint,
-    MailStore, MailboxId, MailboxInfo, MailboxName, MailboxPast, MailboxStatus, MaildropLease, MessageDigest,
-    MessageMeta, MetaFields, MetaFilter, ModSeq, Mode, Placed, Placement, QuotaResource, QuotaRoot, Result, SizeHint,
-    Snapshot, SpecialUse, StoreError, StoreFeatures, TargetMailbox, Transferred, Uid, UidSet,
+    Account, AccountId, Actor, Annotation, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, FlagChange,
+    FlagOutcome, ListHint, MailStore, MailboxId, MailboxInfo, MailboxName, MailboxPast, MailboxStatus, MaildropLease,
+    MessageDigest, MessageMeta, MetaFields, MetaFilter, ModSeq, Mode, Placed, Placement, QuotaResource, QuotaRoot,
+    Result, SizeHint, Snapshot, SpecialUse, StoreError, StoreFeatures, TargetMailbox, Transferred, Uid, UidSet,
 };
 
 /// How many messages [`fetch_meta`](Account::fetch_meta) reads under one hold of the lock.
@@ -41,6 +42,11 @@ impl MemoryAccount {
 
     fn look<T>(&self, look: impl FnOnce(&mut AccountState) -> Result<T>) -> Result<T> {
         self.store.change(|state| look(state.account(&self.id)?))
+    }
+
+    /// Whose private annotations this handle sees.
+    fn who(&self) -> &AccountId {
+        self.actor.user().unwrap_or(&self.id)
     }
 
     fn quota_root(&self) -> Result<Option<QuotaRoot>> {
@@ -327,5 +333,24 @@ impl Account for MemoryAccount {
             Ok(())
         })?;
         Ok(self.quota_root()?.unwrap_or_else(|| QuotaRoot::new("", Vec::new())))
+    }
+
+    async fn annotations(&self, mailbox: Option<&MailboxId>, entries: &[String]) -> Result<Vec<Annotation>> {
+        self.look(|account| Ok(annotations_of(account, mailbox)?.get(self.who(), entries)))
+    }
+
+    async fn set_annotations(&self, mailbox: Option<&MailboxId>, annotations: Vec<Annotation>) -> Result<()> {
+        self.change(|state, id| {
+            annotations_of(state.account(id)?, mailbox)?.set(self.who(), annotations)?;
+            // NOTIFY tells of these too (RFC 5465 §5.5).
+            state.signal_account(id)
+        })
+    }
+}
+
+fn annotations_of<'a>(account: &'a mut AccountState, mailbox: Option<&MailboxId>) -> Result<&'a mut Annotations> {
+    match mailbox {
+        Some(mailbox) => Ok(&mut account.mailbox_mut(mailbox)?.annotations),
+        None => Ok(&mut account.annotations),
     }
 }

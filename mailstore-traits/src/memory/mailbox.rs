@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use futures::stream;
 
+use super::annotations::Annotations;
 use super::signal::Watchers;
 use crate::{
     Access, Body, ByteRange, Changed, Changes, EmailId, ErrorKind, FlagChange, FlagOutcome, Flags, Keyword, MailboxId,
@@ -95,6 +96,7 @@ pub(super) struct Mailbox {
     exact_since: ModSeq,
     pub(super) watchers: Watchers<MailboxId>,
     pub(super) leased: bool,
+    pub(super) annotations: Annotations,
 }
 
 impl Mailbox {
@@ -118,6 +120,7 @@ impl Mailbox {
             exact_since: ModSeq::MIN,
             watchers: Watchers::new(),
             leased: false,
+            annotations: Annotations::default(),
         }
     }
 

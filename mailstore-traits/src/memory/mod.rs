@@ -40,9 +40,12 @@
 //! - A mailbox remembers its last 10,000 expunges ([`with_change_horizon`](MemoryStore::with_change_horizon)); asked
 //!   about an earlier time, or a later one than its own, it answers
 //!   [`ModSeqTooOld`](crate::ErrorKind::ModSeqTooOld).
+//! - An annotation's value may have 65,536 octets. A mailbox, and an account, takes 1,000 of each user's and 1,000 shared
+//!   ones. [`Actor::Service`] sees the owner's private ones.
 //! - All is under one lock, held for no longer than one call's work and never across an `await`.
 
 mod account;
+mod annotations;
 mod mailbox;
 mod signal;
 mod stage;
@@ -177,6 +180,7 @@ const FEATURES: StoreFeatures = StoreFeatures {
     maildrop_lease: true,
     uidl_override: true,
     quota: true,
+    annotations: true,
     watch_account: true,
     save_date: true,
     ..StoreFeatures::read_only()

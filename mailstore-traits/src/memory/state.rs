@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use super::annotations::Annotations;
 use super::mailbox::{Mailbox, Message};
 use super::signal::Watchers;
 use super::stage::MemoryBlob;
@@ -33,6 +34,7 @@ pub(super) struct AccountState {
     pub(super) subscribed: BTreeSet<MailboxName>,
     /// In octets.
     pub(super) quota: Option<u64>,
+    pub(super) annotations: Annotations,
     pub(super) watchers: Watchers<()>,
 }
 
@@ -130,6 +132,7 @@ impl State {
                 names: BTreeMap::new(),
                 subscribed: BTreeSet::new(),
                 quota: None,
+                annotations: Annotations::default(),
                 watchers: Watchers::new(),
             };
             self.accounts.insert(id.clone(), account);
