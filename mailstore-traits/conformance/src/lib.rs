@@ -32,6 +32,7 @@
 //! The conversations run in memory, without sockets. [`Tapped`], which stands between, is for your own tests too.
 
 mod errors;
+mod faults;
 mod features;
 mod house;
 mod tap;
@@ -84,9 +85,13 @@ pub(crate) use ensure;
 macro_rules! __conformance_behaviours {
     ($callback:path, [$($arguments:tt)*]) => {
         $callback! { [$($arguments)*]
+            59 faults a_call_that_hangs_hinders_nobody_else "a call on the store that hangs hinders no other session, and is answered when it ends";
             71 errors each_error_has_its_reply_by_smtp "each error of the store has its reply by SMTP and LMTP, and no word of the store's own";
             71 errors each_error_has_its_code_by_imap "each error of the store has its response code by IMAP, and no word of the store's own";
             71 errors each_error_has_its_answer_by_pop3 "each error of the store has its answer by POP3, and no word of the store's own";
+            72 faults who_goes_in_the_middle_leaves_nothing_half_done "a client that goes away at any octet leaves no message in two places or in none, and no maildrop held";
+            74 faults mail_is_there_once_though_the_store_fails "of a store that fails now and then, what is acknowledged by SMTP is there once, and what is refused can be sent again";
+            74 faults a_view_stays_true_though_the_store_fails "of a store that fails now and then, an IMAP session believes what is so";
             76 features what_is_off_is_not_asked_for "what a store says it does not have is not asked of it by any server";
             76 features what_is_on_is_used "what a store says it has is used where a server can use it";
         }
