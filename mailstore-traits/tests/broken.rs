@@ -65,6 +65,20 @@ enum Fault {
     ReadsAnnotationsByPrefix,
     /// A mailbox that is made of the old name has the old annotations.
     KeepsAnnotationsByName,
+    /// A private annotation is everybody's.
+    SharesPrivateAnnotations,
+    /// Whoever has a handle may do everything.
+    AsksForNoRight,
+    /// Of a mailbox that may not be looked up it says that it may not be read.
+    TellsOfTheHidden,
+    /// What may not be looked up is listed.
+    ListsTheHidden,
+    /// Whoever may read may expunge.
+    ExpungesByReaders,
+    /// A copy has all flags of the message.
+    CopiesAllFlags,
+    /// An expunge of what is not marked does not ask for the right to mark.
+    ExpungesUnmarked,
 }
 
 #[derive(Clone)]
@@ -83,6 +97,8 @@ struct Broken {
 #[derive(Clone)]
 struct BrokenAccount {
     inner: MemoryAccount,
+    /// The same account, for the service, which may do everything.
+    service: MemoryAccount,
     store: Broken,
 }
 
@@ -149,7 +165,12 @@ impl MailStore for Broken {
     }
 
     async fn open(&self, account: &AccountId, actor: &Actor) -> Result<BrokenAccount> {
-        Ok(BrokenAccount { inner: self.inner.open(account, actor).await?, store: self.clone() })
+        let mut inner = self.inner.open(account, actor).await?;
+        let service = self.inner.open(account, &Actor::Service).await?;
+        if self.fault == Fault::AsksForNoRight {
+            inner = service.clone();
+        }
+        Ok(BrokenAccount { inner, service, store: self.clone() })
     }
 
     async fn stage(&self, hint: SizeHint) -> Result<MemoryStage> {
@@ -184,7 +205,7 @@ impl Account for BrokenAccount {
     }
 
     fn list(&self, hint: ListHint) -> impl Stream<Item = Result<MailboxInfo>> + Send + 'static {
-        self.inner.list(hint)
+        if self.is(Fault::ListsTheHidden) { self.service.list(hint).boxed() } else { self.inner.list(hint).boxed() }
     }
 
     async fn find(&self, name: &MailboxName) -> Result<MailboxId> {
@@ -202,7 +223,7 @@ impl Account for BrokenAccount {
     async fn create(&self, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<CreatedMailbox> {
         let made = self.inner.create(name, special_use).await?;
         let left = self.store.left.lock().expect("no test panics with it").remove(name);
-        self.inner.set_annotations(Some(&made.id), left.unwrap_or_default()).await?;
+        self.service.set_annotations(Some(&made.id), left.unwrap_or_default()).await?;
         Ok(made)
     }
 
@@ -234,7 +255,12 @@ impl Account for BrokenAccount {
     async fn snapshot(&self, mailbox: &MailboxId, claim_recent: bool) -> Result<Snapshot> {
         let mut snapshot = {
             let hidden = self.store.hidden.lock().expect("no test panics with it");
-            let mut snapshot = at_once(self.inner.snapshot(mailbox, claim_recent))?;
+            let mut snapshot = match at_once(self.inner.snapshot(mailbox, claim_recent)) {
+                Err(_) if self.is(Fault::TellsOfTheHidden) && at_once(self.service.acl(mailbox)).is_ok() => {
+                    return Err(ErrorKind::NotPermitted.into());
+                }
+                snapshot => snapshot?,
+            };
             snapshot.uids = snapshot.uids.difference(&hidden.iter().copied().collect());
             snapshot
         };
@@ -383,6 +409,11 @@ impl Account for BrokenAccount {
     }
 
     async fn copy(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
+        if self.is(Fault::CopiesAllFlags) {
+            // Of no message, which asks for the rights.
+            self.inner.copy(source, &UidSet::new(), destination).await?;
+            return self.service.copy(source, uids, destination).await;
+        }
         self.inner.copy(source, uids, destination).await
     }
 
@@ -397,6 +428,11 @@ impl Account for BrokenAccount {
     }
 
     async fn expunge(&self, mailbox: &MailboxId, uids: &UidSet, only_deleted: bool) -> Result<(UidSet, ModSeq)> {
+        let rights = self.inner.my_rights(mailbox).await?;
+        let unmarked = self.is(Fault::ExpungesUnmarked) && rights.contains('e') && rights.contains('r');
+        if unmarked || self.is(Fault::ExpungesByReaders) && rights.contains('r') {
+            return self.service.expunge(mailbox, uids, only_deleted).await;
+        }
         self.inner.expunge(mailbox, uids, only_deleted && !self.is(Fault::ExpungesWhatIsAsked)).await
     }
 
@@ -427,6 +463,10 @@ impl Account for BrokenAccount {
     }
 
     async fn annotations(&self, mailbox: Option<&MailboxId>, entries: &[String]) -> Result<Vec<Annotation>> {
+        if self.is(Fault::SharesPrivateAnnotations) {
+            self.inner.annotations(mailbox, entries).await?;
+            return self.service.annotations(mailbox, entries).await;
+        }
         if !self.is(Fault::ReadsAnnotationsByPrefix) {
             return self.inner.annotations(mailbox, entries).await;
         }
@@ -435,7 +475,23 @@ impl Account for BrokenAccount {
         Ok(found)
     }
 
+    async fn acl(&self, mailbox: &MailboxId) -> Result<Vec<AclEntry>> {
+        self.inner.acl(mailbox).await
+    }
+
+    async fn set_acl(&self, mailbox: &MailboxId, entry: AclEntry) -> Result<()> {
+        self.inner.set_acl(mailbox, entry).await
+    }
+
+    async fn my_rights(&self, mailbox: &MailboxId) -> Result<Rights> {
+        self.inner.my_rights(mailbox).await
+    }
+
     async fn set_annotations(&self, mailbox: Option<&MailboxId>, mut annotations: Vec<Annotation>) -> Result<()> {
+        if self.is(Fault::SharesPrivateAnnotations) {
+            self.inner.set_annotations(mailbox, Vec::new()).await?;
+            return self.service.set_annotations(mailbox, annotations).await;
+        }
         for annotation in &mut annotations {
             match &mut annotation.value {
                 Some(value) if self.is(Fault::CutsAnnotations) => value.truncate(65_536),
@@ -551,6 +607,17 @@ fn annotations_that_are_not_what_was_set_are_found() {
     }
     fails(Fault::ReadsAnnotationsByPrefix, &[behaviour]);
     fails(Fault::KeepsAnnotationsByName, &[behaviour]);
+}
+
+#[test]
+fn rights_that_are_not_asked_for_are_found() {
+    let behaviour = "each_right_is_asked_for";
+    for fault in [Fault::AsksForNoRight, Fault::TellsOfTheHidden, Fault::ListsTheHidden, Fault::ExpungesByReaders] {
+        fails(fault, &[behaviour]);
+    }
+    fails(Fault::CopiesAllFlags, &[behaviour]);
+    fails(Fault::ExpungesUnmarked, &[behaviour]);
+    fails(Fault::SharesPrivateAnnotations, &[behaviour]);
 }
 
 #[test]

@@ -29,7 +29,7 @@
 //! so. What the contract leaves to the store, it [declares](Declared).
 //!
 //! Some of the contract's numbers are missing here: 61, 71, 74 and 76 need a running server or a backend that fails, and are
-//! tested beside the stores; 64 waits for a store with ACLs. 77 and 78 are of moving between stores ([`Account::restore`](crate::Account::restore)), 79 of stores that
+//! tested beside the stores. 77 and 78 are of moving between stores ([`Account::restore`](crate::Account::restore)), 79 of stores that
 //! remember what they have read.
 //!
 //! No runtime is needed. A store that needs one says so in [`Factory::block_on`].
@@ -51,6 +51,7 @@ mod flags;
 mod mailboxes;
 mod model;
 mod restore;
+mod rights;
 mod transfer;
 mod uids;
 mod views;
@@ -133,6 +134,7 @@ macro_rules! __contract_behaviours {
             60 views an_index_loses_no_message "an index's answer Exact equals a scan, Candidates is a superset of it";
             62 delivery quota_counts_what_is_there "the quota's numbers equal the sum, right after a restart too";
             63 delivery over_quota_changes_nothing "over quota at the announcement and at the commit: OverQuota, usage unchanged";
+            64 rights each_right_is_asked_for "ACL: each right on each method; without the lookup right a mailbox looks as if it did not exist";
             65 annotations an_annotation_is_ones_own_or_everybodys "annotations: set, removed with none, all or none, up to the limits; private ones and shared ones";
             66 delivery each_recipient_or_all_of_them "PerTarget leaves the others delivered, in order; AllOrNothing delivers to none when one fails";
             67 delivery a_delivery_appears_in_an_open_view "a delivery during an open view appears by the feed";
