@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread;
@@ -79,6 +80,14 @@ enum Fault {
     CopiesAllFlags,
     /// An expunge of what is not marked does not ask for the right to mark.
     ExpungesUnmarked,
+    /// Without its backend it says that something in it is wrong.
+    TakesAnOutageForDamage,
+    /// Without its backend it commits half, and then says that it could not.
+    CommitsHalfInAnOutage,
+    /// Without its backend it says that all is done.
+    SaysDoneInAnOutage,
+    /// When its backend was away once, it does not come back.
+    StaysAway,
 }
 
 #[derive(Clone)]
@@ -92,6 +101,8 @@ struct Broken {
     remembered: Arc<Mutex<UidSet>>,
     /// The annotations of mailboxes that were deleted.
     left: Arc<Mutex<BTreeMap<MailboxName, Vec<Annotation>>>>,
+    /// Whether a call found the backend away.
+    was_away: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
@@ -113,6 +124,7 @@ impl Factory for Fault {
             lock: Arc::default(),
             remembered: Arc::default(),
             left: Arc::default(),
+            was_away: Arc::default(),
         }
     }
 
@@ -123,6 +135,15 @@ impl Factory for Fault {
     async fn beside(&self, store: &Broken) -> Option<Broken> {
         // What another process writes to, this one would find there.
         Some(store.clone())
+    }
+
+    async fn break_down(&self, store: &Broken) -> bool {
+        store.inner.set_available(false);
+        true
+    }
+
+    async fn mend(&self, store: &Broken) {
+        store.inner.set_available(true);
     }
 
     fn declared(&self) -> Declared {
@@ -249,7 +270,22 @@ impl Account for BrokenAccount {
     }
 
     async fn set_subscribed(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
-        self.inner.set_subscribed(name, subscribed).await
+        let done = self.inner.set_subscribed(name, subscribed).await;
+        if self.store.was_away.load(Ordering::SeqCst) {
+            return Err(ErrorKind::Unavailable.into());
+        }
+        match done {
+            Err(error) if error.kind() == ErrorKind::Unavailable => match self.store.fault {
+                Fault::TakesAnOutageForDamage => Err(ErrorKind::Internal.into()),
+                Fault::SaysDoneInAnOutage => Ok(()),
+                Fault::StaysAway => {
+                    self.store.was_away.store(true, Ordering::SeqCst);
+                    Err(error)
+                }
+                _ => Err(error),
+            },
+            done => done,
+        }
     }
 
     async fn snapshot(&self, mailbox: &MailboxId, claim_recent: bool) -> Result<Snapshot> {
@@ -354,6 +390,16 @@ impl Account for BrokenAccount {
             let placed = self.inner.commit(placements, Mode::PerTarget).await?;
             let failed = placed.iter().find_map(|placed| placed.clone().err());
             return if mode == Mode::PerTarget { Ok(placed) } else { failed.map_or(Ok(placed), Err) };
+        }
+        if self.is(Fault::CommitsHalfInAnOutage) {
+            let half = placements.iter().take(1).cloned().collect();
+            let placed = self.inner.commit(placements, mode).await;
+            if placed.is_err() {
+                self.store.inner.set_available(true);
+                self.inner.commit(half, mode).await?;
+                self.store.inner.set_available(false);
+            }
+            return placed;
         }
         if !self.is(Fault::VisibleLate) {
             return self.inner.commit(placements, mode).await;
@@ -618,6 +664,15 @@ fn rights_that_are_not_asked_for_are_found() {
     fails(Fault::CopiesAllFlags, &[behaviour]);
     fails(Fault::ExpungesUnmarked, &[behaviour]);
     fails(Fault::SharesPrivateAnnotations, &[behaviour]);
+}
+
+#[test]
+fn an_outage_that_is_not_told_as_it_is_is_found() {
+    let behaviour = "what_fails_is_unavailable_and_works_later";
+    for fault in [Fault::TakesAnOutageForDamage, Fault::CommitsHalfInAnOutage, Fault::SaysDoneInAnOutage] {
+        fails(fault, &[behaviour]);
+    }
+    fails(Fault::StaysAway, &[behaviour]);
 }
 
 #[test]

@@ -28,8 +28,7 @@
 //! What a store does not claim to have ([`StoreFeatures`](crate::StoreFeatures)) is not tested, and the [`Report`] says
 //! so. What the contract leaves to the store, it [declares](Declared).
 //!
-//! Some of the contract's numbers are missing here: 61, 71, 74 and 76 need a running server or a backend that fails, and are
-//! tested beside the stores. 77 and 78 are of moving between stores ([`Account::restore`](crate::Account::restore)), 79 of stores that
+//! Some of the contract's numbers are missing here: 61, 71 and 76 need a running server, and are tested beside the stores. 77 and 78 are of moving between stores ([`Account::restore`](crate::Account::restore)), 79 of stores that
 //! remember what they have read.
 //!
 //! No runtime is needed. A store that needs one says so in [`Factory::block_on`].
@@ -50,6 +49,7 @@ mod delivery;
 mod flags;
 mod mailboxes;
 mod model;
+mod outage;
 mod restore;
 mod rights;
 mod transfer;
@@ -143,6 +143,7 @@ macro_rules! __contract_behaviours {
             70 delivery only_marked_messages_are_removed "the end of a POP3 session removes the marked messages only; its loss removes none";
             72 cancel a_dropped_future_leaves_all_or_nothing "a future dropped at any await point leaves all or nothing, and no lock";
             73 crash a_killed_process_leaves_all_or_nothing "a process killed in the middle of any writing method leaves all of it or nothing, and all that was answered";
+            74 outage what_fails_is_unavailable_and_works_later "the disk is full or the backend down: Unavailable, nothing by half, and another try works later";
             75 model two_threads_are_one_history "two handles on two threads, random operations: each message's changes are one history";
             77 restore a_restored_mailbox_goes_on_where_the_old_one_ended "restore keeps UIDVALIDITY, UIDs, flags and dates, and nothing falls that clients were told";
             78 restore only_an_unused_mailbox_is_restored "restore takes no mailbox's place that has been used; no UID is given out twice";

@@ -39,11 +39,11 @@ impl fmt::Debug for MemoryAccount {
 
 impl MemoryAccount {
     fn change<T>(&self, work: impl FnOnce(&mut State, &AccountId) -> Result<T>) -> Result<T> {
-        self.store.change(|state| work(state, &self.id))
+        self.store.try_change(|state| work(state, &self.id))
     }
 
     fn look<T>(&self, look: impl FnOnce(&mut AccountState) -> Result<T>) -> Result<T> {
-        self.store.change(|state| look(state.account(&self.id)?))
+        self.store.try_change(|state| look(state.account(&self.id)?))
     }
 
     /// As [`look`](Self::look), at a mailbox on which the actor has these rights.
@@ -126,9 +126,11 @@ struct Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // A mailbox that has been deleted meanwhile needs nothing given back.
-        let _ = self.account.look(|account| {
-            account.mailbox_mut(&self.mailbox)?.leased = false;
-            Ok(())
+        self.account.store.change(|state| {
+            let account = state.account(&self.account.id);
+            if let Ok(mailbox) = account.and_then(|account| account.mailbox_mut(&self.mailbox)) {
+                mailbox.leased = false;
+            }
         });
     }
 }

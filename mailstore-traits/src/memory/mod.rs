@@ -147,6 +147,21 @@ impl MemoryStore {
         self
     }
 
+    /// With `false` every call answers [`ErrorKind::Unavailable`], as a store's does whose database is down, until it is
+    /// set to `true` again: for a host's tests of what its own program does then.
+    pub fn set_available(&self, available: bool) {
+        self.change(|state| state.available = available);
+    }
+
+    fn check_available(&self) -> Result<()> {
+        if self.change(|state| state.available) { Ok(()) } else { Err(ErrorKind::Unavailable.into()) }
+    }
+
+    /// As [`change`](Self::change), while the store is available.
+    fn try_change<T>(&self, work: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        self.change(|state| if state.available { work(state) } else { Err(ErrorKind::Unavailable.into()) })
+    }
+
     /// Looks at the state or changes it, as one step, and raises the signals when the lock is free again: whoever hears
     /// one finds the change done.
     fn change<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -203,7 +218,7 @@ impl MailStore for MemoryStore {
 
     async fn open(&self, account: &AccountId, actor: &Actor) -> Result<MemoryAccount> {
         let guest = actor.user().filter(|user| *user != account);
-        self.change(|state| match guest {
+        self.try_change(|state| match guest {
             // Nobody makes another's account by asking for it.
             Some(guest) if !state.is_shared_with(account, guest) => Err(ErrorKind::NotFound.into()),
             _ => state.account(account).map(|_| ()),
@@ -213,12 +228,13 @@ impl MailStore for MemoryStore {
 
     async fn stage(&self, _hint: SizeHint) -> Result<MemoryStage> {
         // The hint reserves nothing: a peer that announces much and sends nothing costs nothing.
-        let email_id = self.change(State::new_email_id)?;
+        let email_id = self.try_change(State::new_email_id)?;
         Ok(MemoryStage { store: self.0.id, email_id, octets: Vec::new() })
     }
 
     async fn read_blob(&self, blob: &MemoryBlob, range: ByteRange) -> Result<Body> {
         self.check_blob(blob)?;
+        self.check_available()?;
         Ok(mailbox::body(&bytes::Bytes::new(), &blob.octets, range))
     }
 
@@ -240,7 +256,7 @@ impl MailStore for MemoryStore {
                 uidl: None,
             })
             .collect();
-        self.change(|state| state.place(arrivals, mode))
+        self.try_change(|state| state.place(arrivals, mode))
     }
 }
 

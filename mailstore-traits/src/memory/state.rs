@@ -22,6 +22,7 @@ const DEFAULT_HORIZON: usize = 10_000;
 pub(super) struct State {
     pub(super) users: Users,
     pub(super) horizon: usize,
+    pub(super) available: bool,
     accounts: BTreeMap<AccountId, AccountState>,
     ids_given_out: u64,
     last_uid_validity: UidValidity,
@@ -121,6 +122,7 @@ impl State {
         Self {
             users: Users::default(),
             horizon: DEFAULT_HORIZON,
+            available: true,
             accounts: BTreeMap::new(),
             ids_given_out: 0,
             last_uid_validity: now.unwrap_or(UidValidity::MIN),
