@@ -58,7 +58,7 @@ pub trait MailStore: Clone + Send + Sync + 'static {
     fn features(&self) -> StoreFeatures;
 
     /// A handle on that account's mailboxes, in the name of `actor`. An account that the store has not seen before is
-    /// new: it has an empty INBOX.
+    /// new: it has an empty INBOX. A user has a handle on another's account if they may look up one of its mailboxes.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] if the store knows all accounts and this is none, or if the actor may not know of it.
@@ -130,6 +130,32 @@ impl Transferred {
 /// [`ErrorKind::NotFound`] everywhere.
 ///
 /// Streams are `'static`, hold no lock between two items and need no particular runtime.
+///
+/// # Rights
+///
+/// The owner and [`Actor::Service`] may do everything. With [`StoreFeatures::acl`] somebody else may have a handle too, and
+/// each method asks for rights (RFC 4314 §4). Without `l` the mailbox is [`ErrorKind::NotFound`], whatever other rights
+/// there are: here the contract is stricter than the RFC, in which MYRIGHTS and APPEND go without. Without another right
+/// it is [`ErrorKind::NotPermitted`], and nothing has changed.
+///
+/// | Methods | Rights beside `l` |
+/// | --- | --- |
+/// | [`list`](Self::list), [`find`](Self::find), [`my_rights`](Self::my_rights) | none; `list` leaves out what one may not look up |
+/// | [`snapshot`](Self::snapshot), [`fetch_meta`](Self::fetch_meta), [`open_body`](Self::open_body), [`changes_since`](Self::changes_since), [`put_digest`](Self::put_digest), [`watch`](Self::watch), [`search`](Self::search), [`quota_roots`](Self::quota_roots) | `r` |
+/// | [`status`](Self::status) | `r`; it leaves out the others |
+/// | [`commit`](Self::commit) | `i`; for a message that is replaced `t` and `e` too |
+/// | [`store_flags`](Self::store_flags) | `r`, and one of those for the flags that are named: `s` for `\Seen`, `t` for `\Deleted`, `w` for others |
+/// | [`copy`](Self::copy) | `r` on the source, `i` on the destination |
+/// | [`move_messages`](Self::move_messages) | `r`, `t` and `e` on the source, `i` on the destination |
+/// | [`expunge`](Self::expunge) | `r` and `e`; `t` too unless `only_deleted` |
+/// | [`lease_maildrop`](Self::lease_maildrop) | `r`, `t` and `e` |
+/// | [`create`](Self::create), [`rename`](Self::rename) | `k` on the nearest mailbox above the new name; `x` on the one renamed |
+/// | [`delete`](Self::delete) | `x` |
+/// | [`acl`](Self::acl), [`set_acl`](Self::set_acl) | `a` |
+/// | [`annotations`](Self::annotations), [`set_annotations`](Self::set_annotations) | one of `r`, `s`, `w`, `i` and `p` (RFC 5464 §3.3) |
+/// | [`restore`](Self::restore), [`set_quota`](Self::set_quota), annotations of the account | the owner's or the service's alone |
+///
+/// A flag that the actor may not set is left out of what they bring, and left alone by `store_flags`, without an error.
 pub trait Account: Clone + Send + Sync + 'static {
     /// A finished message.
     type Blob: Clone + Send + Sync + 'static;
@@ -372,13 +398,16 @@ pub trait Account: Clone + Send + Sync + 'static {
         unsupported()
     }
 
-    /// Who has which rights on a mailbox.
+    /// Who has which rights on a mailbox. A new mailbox has the ACL of the nearest one above it; a rename changes none.
     fn acl(&self, mailbox: &MailboxId) -> impl Future<Output = Result<Vec<AclEntry>>> + Send {
         let _ = mailbox;
         unsupported()
     }
 
-    /// Gives rights on a mailbox; no rights remove the entry.
+    /// Gives rights on a mailbox; no rights remove the entry. `anyone` is every user.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a right that the store does not know, and for an identifier that can have none.
     fn set_acl(&self, mailbox: &MailboxId, entry: AclEntry) -> impl Future<Output = Result<()>> + Send {
         let _ = (mailbox, entry);
         unsupported()

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread;
@@ -65,6 +66,28 @@ enum Fault {
     ReadsAnnotationsByPrefix,
     /// A mailbox that is made of the old name has the old annotations.
     KeepsAnnotationsByName,
+    /// A private annotation is everybody's.
+    SharesPrivateAnnotations,
+    /// Whoever has a handle may do everything.
+    AsksForNoRight,
+    /// Of a mailbox that may not be looked up it says that it may not be read.
+    TellsOfTheHidden,
+    /// What may not be looked up is listed.
+    ListsTheHidden,
+    /// Whoever may read may expunge.
+    ExpungesByReaders,
+    /// A copy has all flags of the message.
+    CopiesAllFlags,
+    /// An expunge of what is not marked does not ask for the right to mark.
+    ExpungesUnmarked,
+    /// Without its backend it says that something in it is wrong.
+    TakesAnOutageForDamage,
+    /// Without its backend it commits half, and then says that it could not.
+    CommitsHalfInAnOutage,
+    /// Without its backend it says that all is done.
+    SaysDoneInAnOutage,
+    /// When its backend was away once, it does not come back.
+    StaysAway,
 }
 
 #[derive(Clone)]
@@ -78,11 +101,15 @@ struct Broken {
     remembered: Arc<Mutex<UidSet>>,
     /// The annotations of mailboxes that were deleted.
     left: Arc<Mutex<BTreeMap<MailboxName, Vec<Annotation>>>>,
+    /// Whether a call found the backend away.
+    was_away: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
 struct BrokenAccount {
     inner: MemoryAccount,
+    /// The same account, for the service, which may do everything.
+    service: MemoryAccount,
     store: Broken,
 }
 
@@ -97,6 +124,7 @@ impl Factory for Fault {
             lock: Arc::default(),
             remembered: Arc::default(),
             left: Arc::default(),
+            was_away: Arc::default(),
         }
     }
 
@@ -107,6 +135,15 @@ impl Factory for Fault {
     async fn beside(&self, store: &Broken) -> Option<Broken> {
         // What another process writes to, this one would find there.
         Some(store.clone())
+    }
+
+    async fn break_down(&self, store: &Broken) -> bool {
+        store.inner.set_available(false);
+        true
+    }
+
+    async fn mend(&self, store: &Broken) {
+        store.inner.set_available(true);
     }
 
     fn declared(&self) -> Declared {
@@ -149,7 +186,12 @@ impl MailStore for Broken {
     }
 
     async fn open(&self, account: &AccountId, actor: &Actor) -> Result<BrokenAccount> {
-        Ok(BrokenAccount { inner: self.inner.open(account, actor).await?, store: self.clone() })
+        let mut inner = self.inner.open(account, actor).await?;
+        let service = self.inner.open(account, &Actor::Service).await?;
+        if self.fault == Fault::AsksForNoRight {
+            inner = service.clone();
+        }
+        Ok(BrokenAccount { inner, service, store: self.clone() })
     }
 
     async fn stage(&self, hint: SizeHint) -> Result<MemoryStage> {
@@ -184,7 +226,7 @@ impl Account for BrokenAccount {
     }
 
     fn list(&self, hint: ListHint) -> impl Stream<Item = Result<MailboxInfo>> + Send + 'static {
-        self.inner.list(hint)
+        if self.is(Fault::ListsTheHidden) { self.service.list(hint).boxed() } else { self.inner.list(hint).boxed() }
     }
 
     async fn find(&self, name: &MailboxName) -> Result<MailboxId> {
@@ -202,7 +244,7 @@ impl Account for BrokenAccount {
     async fn create(&self, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<CreatedMailbox> {
         let made = self.inner.create(name, special_use).await?;
         let left = self.store.left.lock().expect("no test panics with it").remove(name);
-        self.inner.set_annotations(Some(&made.id), left.unwrap_or_default()).await?;
+        self.service.set_annotations(Some(&made.id), left.unwrap_or_default()).await?;
         Ok(made)
     }
 
@@ -228,13 +270,33 @@ impl Account for BrokenAccount {
     }
 
     async fn set_subscribed(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
-        self.inner.set_subscribed(name, subscribed).await
+        let done = self.inner.set_subscribed(name, subscribed).await;
+        if self.store.was_away.load(Ordering::SeqCst) {
+            return Err(ErrorKind::Unavailable.into());
+        }
+        match done {
+            Err(error) if error.kind() == ErrorKind::Unavailable => match self.store.fault {
+                Fault::TakesAnOutageForDamage => Err(ErrorKind::Internal.into()),
+                Fault::SaysDoneInAnOutage => Ok(()),
+                Fault::StaysAway => {
+                    self.store.was_away.store(true, Ordering::SeqCst);
+                    Err(error)
+                }
+                _ => Err(error),
+            },
+            done => done,
+        }
     }
 
     async fn snapshot(&self, mailbox: &MailboxId, claim_recent: bool) -> Result<Snapshot> {
         let mut snapshot = {
             let hidden = self.store.hidden.lock().expect("no test panics with it");
-            let mut snapshot = at_once(self.inner.snapshot(mailbox, claim_recent))?;
+            let mut snapshot = match at_once(self.inner.snapshot(mailbox, claim_recent)) {
+                Err(_) if self.is(Fault::TellsOfTheHidden) && at_once(self.service.acl(mailbox)).is_ok() => {
+                    return Err(ErrorKind::NotPermitted.into());
+                }
+                snapshot => snapshot?,
+            };
             snapshot.uids = snapshot.uids.difference(&hidden.iter().copied().collect());
             snapshot
         };
@@ -329,6 +391,16 @@ impl Account for BrokenAccount {
             let failed = placed.iter().find_map(|placed| placed.clone().err());
             return if mode == Mode::PerTarget { Ok(placed) } else { failed.map_or(Ok(placed), Err) };
         }
+        if self.is(Fault::CommitsHalfInAnOutage) {
+            let half = placements.iter().take(1).cloned().collect();
+            let placed = self.inner.commit(placements, mode).await;
+            if placed.is_err() {
+                self.store.inner.set_available(true);
+                self.inner.commit(half, mode).await?;
+                self.store.inner.set_available(false);
+            }
+            return placed;
+        }
         if !self.is(Fault::VisibleLate) {
             return self.inner.commit(placements, mode).await;
         }
@@ -383,6 +455,11 @@ impl Account for BrokenAccount {
     }
 
     async fn copy(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
+        if self.is(Fault::CopiesAllFlags) {
+            // Of no message, which asks for the rights.
+            self.inner.copy(source, &UidSet::new(), destination).await?;
+            return self.service.copy(source, uids, destination).await;
+        }
         self.inner.copy(source, uids, destination).await
     }
 
@@ -397,6 +474,11 @@ impl Account for BrokenAccount {
     }
 
     async fn expunge(&self, mailbox: &MailboxId, uids: &UidSet, only_deleted: bool) -> Result<(UidSet, ModSeq)> {
+        let rights = self.inner.my_rights(mailbox).await?;
+        let unmarked = self.is(Fault::ExpungesUnmarked) && rights.contains('e') && rights.contains('r');
+        if unmarked || self.is(Fault::ExpungesByReaders) && rights.contains('r') {
+            return self.service.expunge(mailbox, uids, only_deleted).await;
+        }
         self.inner.expunge(mailbox, uids, only_deleted && !self.is(Fault::ExpungesWhatIsAsked)).await
     }
 
@@ -427,6 +509,10 @@ impl Account for BrokenAccount {
     }
 
     async fn annotations(&self, mailbox: Option<&MailboxId>, entries: &[String]) -> Result<Vec<Annotation>> {
+        if self.is(Fault::SharesPrivateAnnotations) {
+            self.inner.annotations(mailbox, entries).await?;
+            return self.service.annotations(mailbox, entries).await;
+        }
         if !self.is(Fault::ReadsAnnotationsByPrefix) {
             return self.inner.annotations(mailbox, entries).await;
         }
@@ -435,7 +521,23 @@ impl Account for BrokenAccount {
         Ok(found)
     }
 
+    async fn acl(&self, mailbox: &MailboxId) -> Result<Vec<AclEntry>> {
+        self.inner.acl(mailbox).await
+    }
+
+    async fn set_acl(&self, mailbox: &MailboxId, entry: AclEntry) -> Result<()> {
+        self.inner.set_acl(mailbox, entry).await
+    }
+
+    async fn my_rights(&self, mailbox: &MailboxId) -> Result<Rights> {
+        self.inner.my_rights(mailbox).await
+    }
+
     async fn set_annotations(&self, mailbox: Option<&MailboxId>, mut annotations: Vec<Annotation>) -> Result<()> {
+        if self.is(Fault::SharesPrivateAnnotations) {
+            self.inner.set_annotations(mailbox, Vec::new()).await?;
+            return self.service.set_annotations(mailbox, annotations).await;
+        }
         for annotation in &mut annotations {
             match &mut annotation.value {
                 Some(value) if self.is(Fault::CutsAnnotations) => value.truncate(65_536),
@@ -551,6 +653,26 @@ fn annotations_that_are_not_what_was_set_are_found() {
     }
     fails(Fault::ReadsAnnotationsByPrefix, &[behaviour]);
     fails(Fault::KeepsAnnotationsByName, &[behaviour]);
+}
+
+#[test]
+fn rights_that_are_not_asked_for_are_found() {
+    let behaviour = "each_right_is_asked_for";
+    for fault in [Fault::AsksForNoRight, Fault::TellsOfTheHidden, Fault::ListsTheHidden, Fault::ExpungesByReaders] {
+        fails(fault, &[behaviour]);
+    }
+    fails(Fault::CopiesAllFlags, &[behaviour]);
+    fails(Fault::ExpungesUnmarked, &[behaviour]);
+    fails(Fault::SharesPrivateAnnotations, &[behaviour]);
+}
+
+#[test]
+fn an_outage_that_is_not_told_as_it_is_is_found() {
+    let behaviour = "what_fails_is_unavailable_and_works_later";
+    for fault in [Fault::TakesAnOutageForDamage, Fault::CommitsHalfInAnOutage, Fault::SaysDoneInAnOutage] {
+        fails(fault, &[behaviour]);
+    }
+    fails(Fault::StaysAway, &[behaviour]);
 }
 
 #[test]

@@ -18,6 +18,15 @@ impl Factory for Memory {
         // What is in memory lives as long as a clone does: this only shows that nothing hangs on the handles.
         Some(store)
     }
+
+    async fn break_down(&self, store: &MemoryStore) -> bool {
+        store.set_available(false);
+        true
+    }
+
+    async fn mend(&self, store: &MemoryStore) {
+        store.set_available(true);
+    }
 }
 
 mod memory {

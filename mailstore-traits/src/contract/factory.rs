@@ -55,6 +55,19 @@ pub trait Factory: Send + Sync + 'static {
         std::future::ready(())
     }
 
+    /// Takes the backend away, as a full disk or a database that is down does: from now on what writes fails, until it is
+    /// [mended](Self::mend). `false`, and what needs it is skipped, if it cannot be.
+    fn break_down(&self, store: &Self::Store) -> impl Future<Output = bool> + Send {
+        let _ = store;
+        std::future::ready(false)
+    }
+
+    /// Gives back what [`break_down`](Self::break_down) took away.
+    fn mend(&self, store: &Self::Store) -> impl Future<Output = ()> + Send {
+        let _ = store;
+        std::future::ready(())
+    }
+
     /// What this store has decided where the contract leaves a choice, and how much is to be tested.
     fn declared(&self) -> Declared {
         Declared::default()

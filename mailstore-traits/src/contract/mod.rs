@@ -28,9 +28,9 @@
 //! What a store does not claim to have ([`StoreFeatures`](crate::StoreFeatures)) is not tested, and the [`Report`] says
 //! so. What the contract leaves to the store, it [declares](Declared).
 //!
-//! Some of the contract's numbers are missing here: 71 and 76 need a server in front of the store and are in the crate
-//! `pillarbox-conformance`; 61 and 74 need a backend that fails; 64 waits for a store with ACLs. 77 and 78 are of moving
-//! between stores ([`Account::restore`](crate::Account::restore)), 79 of stores that
+//! Two of the contract's numbers, 71 and 76, need a server in front of the store and are in the crate
+//! `pillarbox-conformance`; 61, an index that lags, is part of 60. 77 and 78 are of moving between stores
+//! ([`Account::restore`](crate::Account::restore)), 79 of stores that
 //! remember what they have read.
 //!
 //! No runtime is needed. A store that needs one says so in [`Factory::block_on`].
@@ -51,7 +51,9 @@ mod delivery;
 mod flags;
 mod mailboxes;
 mod model;
+mod outage;
 mod restore;
+mod rights;
 mod transfer;
 mod uids;
 mod views;
@@ -134,6 +136,7 @@ macro_rules! __contract_behaviours {
             60 views an_index_loses_no_message "an index's answer Exact equals a scan, Candidates is a superset of it";
             62 delivery quota_counts_what_is_there "the quota's numbers equal the sum, right after a restart too";
             63 delivery over_quota_changes_nothing "over quota at the announcement and at the commit: OverQuota, usage unchanged";
+            64 rights each_right_is_asked_for "ACL: each right on each method; without the lookup right a mailbox looks as if it did not exist";
             65 annotations an_annotation_is_ones_own_or_everybodys "annotations: set, removed with none, all or none, up to the limits; private ones and shared ones";
             66 delivery each_recipient_or_all_of_them "PerTarget leaves the others delivered, in order; AllOrNothing delivers to none when one fails";
             67 delivery a_delivery_appears_in_an_open_view "a delivery during an open view appears by the feed";
@@ -142,6 +145,7 @@ macro_rules! __contract_behaviours {
             70 delivery only_marked_messages_are_removed "the end of a POP3 session removes the marked messages only; its loss removes none";
             72 cancel a_dropped_future_leaves_all_or_nothing "a future dropped at any await point leaves all or nothing, and no lock";
             73 crash a_killed_process_leaves_all_or_nothing "a process killed in the middle of any writing method leaves all of it or nothing, and all that was answered";
+            74 outage what_fails_is_unavailable_and_works_later "the disk is full or the backend down: Unavailable, nothing by half, and another try works later";
             75 model two_threads_are_one_history "two handles on two threads, random operations: each message's changes are one history";
             77 restore a_restored_mailbox_goes_on_where_the_old_one_ended "restore keeps UIDVALIDITY, UIDs, flags and dates, and nothing falls that clients were told";
             78 restore only_an_unused_mailbox_is_restored "restore takes no mailbox's place that has been used; no UID is given out twice";

@@ -186,6 +186,17 @@ impl<F: Factory> Kit<F> {
         self.factory.inspect(place).await;
     }
 
+    pub(super) async fn break_down(&self, store: &F::Store) -> Check {
+        if !self.factory.break_down(store).await {
+            skip!("the factory cannot make the backend fail");
+        }
+        Ok(())
+    }
+
+    pub(super) async fn mend(&self, store: &F::Store) {
+        self.factory.mend(store).await;
+    }
+
     pub(super) async fn octets_kept(&self, store: &F::Store) -> Check<u64> {
         match self.factory.octets_kept(store).await {
             Some(octets) => Ok(octets),

@@ -5,15 +5,17 @@ use std::fmt;
 use futures::{Stream, StreamExt, stream};
 
 use super::annotations::Annotations;
+use super::mailbox::Mailbox;
+use super::rights;
 use super::signal::{Signal, Signals};
 use super::stage::{MemoryBlob, MemoryStage};
 use super::state::{AccountState, Arrival, State};
 use super::{FEATURES, MemoryStore};
 use crate::{
-    Account, AccountId, Actor, Annotation, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, FlagChange,
+    Account, AccountId, AclEntry, Actor, Annotation, Body, ByteRange, Changes, CreatedMailbox, ErrorKind, FlagChange,
     FlagOutcome, ListHint, MailStore, MailboxId, MailboxInfo, MailboxName, MailboxPast, MailboxStatus, MaildropLease,
     MessageDigest, MessageMeta, MetaFields, MetaFilter, ModSeq, Mode, Placed, Placement, QuotaResource, QuotaRoot,
-    Result, SizeHint, Snapshot, SpecialUse, StoreError, StoreFeatures, TargetMailbox, Transferred, Uid, UidSet,
+    Result, Rights, SizeHint, Snapshot, SpecialUse, StoreError, StoreFeatures, TargetMailbox, Transferred, Uid, UidSet,
 };
 
 /// How many messages [`fetch_meta`](Account::fetch_meta) reads under one hold of the lock.
@@ -37,14 +39,40 @@ impl fmt::Debug for MemoryAccount {
 
 impl MemoryAccount {
     fn change<T>(&self, work: impl FnOnce(&mut State, &AccountId) -> Result<T>) -> Result<T> {
-        self.store.change(|state| work(state, &self.id))
+        self.store.try_change(|state| work(state, &self.id))
     }
 
     fn look<T>(&self, look: impl FnOnce(&mut AccountState) -> Result<T>) -> Result<T> {
-        self.store.change(|state| look(state.account(&self.id)?))
+        self.store.try_change(|state| look(state.account(&self.id)?))
     }
 
-    /// Whose private annotations this handle sees.
+    /// As [`look`](Self::look), at a mailbox on which the actor has these rights.
+    fn look_at<T>(&self, mailbox: &MailboxId, needed: &str, look: impl FnOnce(&mut Mailbox) -> Result<T>) -> Result<T> {
+        self.look(|account| look(account.mailbox_for(self.guest(), mailbox, needed)?))
+    }
+
+    /// Who acts, if it is neither the owner nor the service and has to have rights.
+    fn guest(&self) -> Option<&AccountId> {
+        self.actor.user().filter(|user| **user != self.id)
+    }
+
+    fn annotations_of<'a>(
+        &self,
+        account: &'a mut AccountState,
+        mailbox: Option<&MailboxId>,
+    ) -> Result<&'a mut Annotations> {
+        match mailbox {
+            // RFC 5464 §3.3: looking it up and any one of these is enough, to set them too.
+            Some(mailbox) => Ok(&mut account.need_any(self.guest(), mailbox, "rswip")?.annotations),
+            None => self.owners_only().map(|()| &mut account.annotations),
+        }
+    }
+
+    fn owners_only(&self) -> Result<()> {
+        if self.guest().is_none() { Ok(()) } else { Err(ErrorKind::NotPermitted.into()) }
+    }
+
+    /// Whose private annotations and subscriptions this handle sees.
     fn who(&self) -> &AccountId {
         self.actor.user().unwrap_or(&self.id)
     }
@@ -74,7 +102,7 @@ impl MetaCursor {
         let uids = self.uids.take()?;
         let batch = self
             .account
-            .look(|account| Ok(account.mailbox(&self.mailbox)?.meta(&uids, self.fields, &self.filter, META_BATCH)));
+            .look_at(&self.mailbox, "r", |mailbox| Ok(mailbox.meta(&uids, self.fields, &self.filter, META_BATCH)));
         match batch {
             Ok((found, next)) => {
                 self.uids = next.map(|next| uids.intersection(&UidSet::from_range(next, Uid::MAX)));
@@ -98,9 +126,11 @@ struct Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // A mailbox that has been deleted meanwhile needs nothing given back.
-        let _ = self.account.look(|account| {
-            account.mailbox_mut(&self.mailbox)?.leased = false;
-            Ok(())
+        self.account.store.change(|state| {
+            let account = state.account(&self.account.id);
+            if let Ok(mailbox) = account.and_then(|account| account.mailbox_mut(&self.mailbox)) {
+                mailbox.leased = false;
+            }
         });
     }
 }
@@ -114,19 +144,22 @@ impl Account for MemoryAccount {
     }
 
     fn list(&self, _hint: ListHint) -> impl Stream<Item = Result<MailboxInfo>> + Send + 'static {
-        match self.look(|account| Ok(account.list())) {
+        match self.look(|account| Ok(account.list(&self.id, self.guest()))) {
             Ok(names) => stream::iter(names.into_iter().map(Ok).collect::<Vec<_>>()),
             Err(error) => stream::iter(vec![Err(error)]),
         }
     }
 
     async fn find(&self, name: &MailboxName) -> Result<MailboxId> {
-        self.look(|account| account.names.get(name).cloned().ok_or_else(|| ErrorKind::NotFound.into()))
+        self.look(|account| {
+            let id = account.names.get(name).ok_or(ErrorKind::NotFound)?;
+            account.need(self.guest(), id, "").map(|_| id.clone())
+        })
     }
 
     async fn status(&self, mailboxes: &[MailboxId]) -> Result<Vec<MailboxStatus>> {
         self.look(|account| {
-            let status = |id: &MailboxId| Some(account.mailboxes.get(id)?.status(id.clone()));
+            let status = |id: &MailboxId| Some(account.need(self.guest(), id, "r").ok()?.status(id.clone()));
             Ok(mailboxes.iter().filter_map(status).collect())
         })
     }
@@ -136,6 +169,7 @@ impl Account for MemoryAccount {
             return Err(ErrorKind::Unsupported.into());
         }
         self.change(|state, account| {
+            state.account(account)?.need_above(self.guest(), name)?;
             let made = state.make_mailbox(account, name, special_use)?;
             state.signal_account(account)?;
             Ok(made)
@@ -148,6 +182,7 @@ impl Account for MemoryAccount {
         special_use: Option<SpecialUse>,
         past: MailboxPast,
     ) -> Result<CreatedMailbox> {
+        self.owners_only()?;
         if is_view(special_use) {
             return Err(ErrorKind::Unsupported.into());
         }
@@ -160,23 +195,26 @@ impl Account for MemoryAccount {
     }
 
     async fn delete(&self, mailbox: &MailboxId) -> Result<()> {
-        self.change(|state, account| state.delete(account, mailbox))
+        self.change(|state, account| state.delete(account, self.guest(), mailbox))
     }
 
     async fn rename(&self, from: &MailboxName, to: &MailboxName) -> Result<()> {
-        self.change(|state, account| state.rename(account, from, to))
+        self.change(|state, account| state.rename(account, self.guest(), from, to))
     }
 
     async fn set_subscribed(&self, name: &MailboxName, subscribed: bool) -> Result<()> {
         self.change(|state, account| {
-            let names = &mut state.account(account)?.subscribed;
+            let names = state.account(account)?.subscribed.entry(self.who().clone()).or_default();
             let changed = if subscribed { names.insert(name.clone()) } else { names.remove(name) };
             if changed { state.signal_account(account) } else { Ok(()) }
         })
     }
 
     async fn snapshot(&self, mailbox: &MailboxId, claim_recent: bool) -> Result<Snapshot> {
-        self.look(|account| Ok(account.mailbox_mut(mailbox)?.snapshot(claim_recent)))
+        self.look(|account| {
+            let may = account.rights(self.guest(), account.need(self.guest(), mailbox, "r")?);
+            Ok(rights::seen_with(&may, account.mailbox_mut(mailbox)?.snapshot(claim_recent)))
+        })
     }
 
     fn fetch_meta(
@@ -192,19 +230,19 @@ impl Account for MemoryAccount {
     }
 
     async fn open_body(&self, mailbox: &MailboxId, uid: Uid, range: ByteRange) -> Result<Body> {
-        self.look(|account| {
-            let message = account.mailbox(mailbox)?.messages.get(&uid).ok_or(ErrorKind::Expunged)?;
+        self.look_at(mailbox, "r", |mailbox| {
+            let message = mailbox.messages.get(&uid).ok_or(ErrorKind::Expunged)?;
             Ok(message.body(range))
         })
     }
 
     async fn changes_since(&self, mailbox: &MailboxId, since: ModSeq, page: usize) -> Result<Changes> {
-        self.look(|account| account.mailbox(mailbox)?.changes_since(since, page))
+        self.look_at(mailbox, "r", |mailbox| mailbox.changes_since(since, page))
     }
 
     async fn put_digest(&self, mailbox: &MailboxId, uid: Uid, digest: MessageDigest) -> Result<()> {
-        self.look(|account| {
-            let message = account.mailbox_mut(mailbox)?.messages.get_mut(&uid).ok_or(ErrorKind::Expunged)?;
+        self.look_at(mailbox, "r", |mailbox| {
+            let message = mailbox.messages.get_mut(&uid).ok_or(ErrorKind::Expunged)?;
             message.digest = Some(digest);
             Ok(())
         })
@@ -226,6 +264,7 @@ impl Account for MemoryAccount {
                 .into_iter()
                 .map(|placement| Arrival {
                     account: account.clone(),
+                    guest: self.guest().cloned(),
                     mailbox: TargetMailbox::Id(placement.mailbox),
                     blob: placement.blob,
                     prefix: placement.prefix,
@@ -250,9 +289,14 @@ impl Account for MemoryAccount {
     ) -> impl Stream<Item = Result<FlagOutcome>> + Send + 'static {
         // Done here and not when the stream is read: it has to be carried out even if nobody reads.
         let outcomes = self.change(|state, account| {
-            let mailbox_state = state.account(account)?.mailbox_mut(mailbox)?;
+            let owner = state.account(account)?;
+            let may = owner.rights(self.guest(), owner.need(self.guest(), mailbox, "r")?);
+            if !rights::may_try(&may, &change) {
+                return Err(ErrorKind::NotPermitted.into());
+            }
+            let mailbox_state = owner.mailbox_mut(mailbox)?;
             let before = mailbox_state.highest;
-            let outcomes = mailbox_state.store_flags(uids, &change, unchanged_since);
+            let outcomes = mailbox_state.store_flags(uids, &change, unchanged_since, &may);
             if mailbox_state.highest != before {
                 state.signal_mailbox(account, mailbox)?;
             }
@@ -265,16 +309,18 @@ impl Account for MemoryAccount {
     }
 
     async fn copy(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
-        self.change(|state, account| state.transfer(account, source, uids, destination, false))
+        self.change(|state, account| state.transfer(account, self.guest(), source, uids, destination, false))
     }
 
     async fn move_messages(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
-        self.change(|state, account| state.transfer(account, source, uids, destination, true))
+        self.change(|state, account| state.transfer(account, self.guest(), source, uids, destination, true))
     }
 
     async fn expunge(&self, mailbox: &MailboxId, uids: &UidSet, only_deleted: bool) -> Result<(UidSet, ModSeq)> {
         self.change(|state, account| {
-            let mailbox_state = state.account(account)?.mailbox_mut(mailbox)?;
+            // Whoever removes what nobody has marked marks it too.
+            let needed = if only_deleted { "re" } else { "rte" };
+            let mailbox_state = state.account(account)?.mailbox_for(self.guest(), mailbox, needed)?;
             let gone = mailbox_state.expunge(uids, only_deleted);
             let highest = mailbox_state.highest;
             if !gone.is_empty() {
@@ -288,7 +334,7 @@ impl Account for MemoryAccount {
         let signal = Signal::new();
         self.look(|account| {
             for mailbox in mailboxes {
-                account.mailbox_mut(mailbox)?.watchers.add(&signal);
+                account.mailbox_for(self.guest(), mailbox, "r")?.watchers.add(&signal);
             }
             Ok(())
         })?;
@@ -305,15 +351,16 @@ impl Account for MemoryAccount {
     }
 
     async fn lease_maildrop(&self, mailbox: &MailboxId) -> Result<MaildropLease> {
-        self.look(|account| {
-            let leased = &mut account.mailbox_mut(mailbox)?.leased;
+        self.look_at(mailbox, "rte", |mailbox| {
+            let leased = &mut mailbox.leased;
             if std::mem::replace(leased, true) { Err(StoreError::from(ErrorKind::InUse)) } else { Ok(()) }
         })?;
         Ok(MaildropLease::new(Lease { account: self.clone(), mailbox: mailbox.clone() }))
     }
 
     async fn quota_roots(&self, mailbox: &MailboxId) -> Result<Vec<QuotaRoot>> {
-        self.look(|account| account.mailbox(mailbox).map(|_| ()))?;
+        // RFC 9208 §6
+        self.look_at(mailbox, "r", |_| Ok(()))?;
         Ok(self.quota_root()?.into_iter().collect())
     }
 
@@ -335,22 +382,30 @@ impl Account for MemoryAccount {
         Ok(self.quota_root()?.unwrap_or_else(|| QuotaRoot::new("", Vec::new())))
     }
 
+    async fn acl(&self, mailbox: &MailboxId) -> Result<Vec<AclEntry>> {
+        self.look_at(mailbox, "a", |mailbox| Ok(mailbox.acl.entries(&self.id)))
+    }
+
+    async fn set_acl(&self, mailbox: &MailboxId, entry: AclEntry) -> Result<()> {
+        self.change(|state, id| {
+            state.account(id)?.mailbox_for(self.guest(), mailbox, "a")?.acl.set(id, entry)?;
+            state.signal_account(id)
+        })
+    }
+
+    async fn my_rights(&self, mailbox: &MailboxId) -> Result<Rights> {
+        self.look(|account| Ok(account.rights(self.guest(), account.need(self.guest(), mailbox, "")?)))
+    }
+
     async fn annotations(&self, mailbox: Option<&MailboxId>, entries: &[String]) -> Result<Vec<Annotation>> {
-        self.look(|account| Ok(annotations_of(account, mailbox)?.get(self.who(), entries)))
+        self.look(|account| Ok(self.annotations_of(account, mailbox)?.get(self.who(), entries)))
     }
 
     async fn set_annotations(&self, mailbox: Option<&MailboxId>, annotations: Vec<Annotation>) -> Result<()> {
         self.change(|state, id| {
-            annotations_of(state.account(id)?, mailbox)?.set(self.who(), annotations)?;
-            // NOTIFY tells of these too (RFC 5465 §5.5).
+            self.annotations_of(state.account(id)?, mailbox)?.set(self.who(), annotations)?;
+            // NOTIFY tells of these too (RFC 5465 §5.6).
             state.signal_account(id)
         })
-    }
-}
-
-fn annotations_of<'a>(account: &'a mut AccountState, mailbox: Option<&MailboxId>) -> Result<&'a mut Annotations> {
-    match mailbox {
-        Some(mailbox) => Ok(&mut account.mailbox_mut(mailbox)?.annotations),
-        None => Ok(&mut account.annotations),
     }
 }

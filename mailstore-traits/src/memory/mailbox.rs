@@ -6,11 +6,12 @@ use bytes::Bytes;
 use futures::stream;
 
 use super::annotations::Annotations;
+use super::rights::{Acl, may_change};
 use super::signal::Watchers;
 use crate::{
     Access, Body, ByteRange, Changed, Changes, EmailId, ErrorKind, FlagChange, FlagOutcome, Flags, Keyword, MailboxId,
     MailboxName, MailboxPast, MailboxStatus, MessageDigest, MessageMeta, MetaFields, MetaFilter, ModSeq, Result,
-    Snapshot, SpecialUse, StoreError, SystemFlag, Timestamp, Uid, UidSet, UidValidity,
+    Rights, Snapshot, SpecialUse, StoreError, SystemFlag, Timestamp, Uid, UidSet, UidValidity,
 };
 
 /// As much of a body as is handed out at once.
@@ -97,6 +98,7 @@ pub(super) struct Mailbox {
     pub(super) watchers: Watchers<MailboxId>,
     pub(super) leased: bool,
     pub(super) annotations: Annotations,
+    pub(super) acl: Acl,
 }
 
 impl Mailbox {
@@ -121,6 +123,7 @@ impl Mailbox {
             watchers: Watchers::new(),
             leased: false,
             annotations: Annotations::default(),
+            acl: Acl::default(),
         }
     }
 
@@ -223,6 +226,7 @@ impl Mailbox {
         uids: &UidSet,
         change: &FlagChange,
         unchanged_since: Option<ModSeq>,
+        may: &Rights,
     ) -> Vec<FlagOutcome> {
         let mut outcomes = Vec::new();
         let mut failed = UidSet::new();
@@ -234,7 +238,10 @@ impl Mailbox {
                 failed.insert(uid);
                 continue;
             }
-            let flags = change.apply(&message.flags);
+            // Of the flags that the actor may not change each message keeps what it has (RFC 4314 §4).
+            let kept = message.flags.iter().filter(|flag| !may_change(may, flag));
+            let changed = change.apply(&message.flags);
+            let flags = kept.chain(changed.iter().filter(|flag| may_change(may, flag))).cloned().collect();
             let modseq =
                 if flags == message.flags { message.modseq } else { *stamp.get_or_insert_with(|| self.next_modseq()) };
             if let Some(message) = self.messages.get_mut(&uid) {

@@ -30,7 +30,11 @@
 //!
 //! - It holds no list of accounts for itself: [`open`](MailStore::open) and [`deliver`](MailStore::deliver) make an
 //!   account that has not been seen before. Who is let in is the authenticator's matter, who gets mail the directory's.
-//!   A user opens their own account only; another's is [`NotFound`](crate::ErrorKind::NotFound).
+//!   A user opens their own account, and another's of which they may look up a mailbox; others are
+//!   [`NotFound`](crate::ErrorKind::NotFound).
+//! - The owner of an account has every right on its mailboxes, and no entry of an ACL can say otherwise. A new mailbox has
+//!   the ACL of the nearest one above it. Subscriptions are each user's own; the account's annotations, its quota's limits
+//!   and [`restore`](crate::Account::restore) are the owner's and the service's.
 //! - Parents of a mailbox are left out, never made. Every legal name is kept to the octet.
 //! - Several mailboxes may have the same special use; `\All`, `\Flagged` and `\Important`, being views, are
 //!   [`Unsupported`](crate::ErrorKind::Unsupported).
@@ -47,6 +51,7 @@
 mod account;
 mod annotations;
 mod mailbox;
+mod rights;
 mod signal;
 mod stage;
 mod state;
@@ -142,6 +147,21 @@ impl MemoryStore {
         self
     }
 
+    /// With `false` every call answers [`ErrorKind::Unavailable`], as a store's does whose database is down, until it is
+    /// set to `true` again: for a host's tests of what its own program does then.
+    pub fn set_available(&self, available: bool) {
+        self.change(|state| state.available = available);
+    }
+
+    fn check_available(&self) -> Result<()> {
+        if self.change(|state| state.available) { Ok(()) } else { Err(ErrorKind::Unavailable.into()) }
+    }
+
+    /// As [`change`](Self::change), while the store is available.
+    fn try_change<T>(&self, work: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        self.change(|state| if state.available { work(state) } else { Err(ErrorKind::Unavailable.into()) })
+    }
+
     /// Looks at the state or changes it, as one step, and raises the signals when the lock is free again: whoever hears
     /// one finds the change done.
     fn change<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -180,6 +200,7 @@ const FEATURES: StoreFeatures = StoreFeatures {
     maildrop_lease: true,
     uidl_override: true,
     quota: true,
+    acl: true,
     annotations: true,
     watch_account: true,
     save_date: true,
@@ -196,21 +217,24 @@ impl MailStore for MemoryStore {
     }
 
     async fn open(&self, account: &AccountId, actor: &Actor) -> Result<MemoryAccount> {
-        if actor.user().is_some_and(|user| user != account) {
-            return Err(ErrorKind::NotFound.into());
-        }
-        self.change(|state| state.account(account).map(|_| ()))?;
+        let guest = actor.user().filter(|user| *user != account);
+        self.try_change(|state| match guest {
+            // Nobody makes another's account by asking for it.
+            Some(guest) if !state.is_shared_with(account, guest) => Err(ErrorKind::NotFound.into()),
+            _ => state.account(account).map(|_| ()),
+        })?;
         Ok(MemoryAccount { store: self.clone(), id: account.clone(), actor: actor.clone() })
     }
 
     async fn stage(&self, _hint: SizeHint) -> Result<MemoryStage> {
         // The hint reserves nothing: a peer that announces much and sends nothing costs nothing.
-        let email_id = self.change(State::new_email_id)?;
+        let email_id = self.try_change(State::new_email_id)?;
         Ok(MemoryStage { store: self.0.id, email_id, octets: Vec::new() })
     }
 
     async fn read_blob(&self, blob: &MemoryBlob, range: ByteRange) -> Result<Body> {
         self.check_blob(blob)?;
+        self.check_available()?;
         Ok(mailbox::body(&bytes::Bytes::new(), &blob.octets, range))
     }
 
@@ -220,6 +244,7 @@ impl MailStore for MemoryStore {
             .into_iter()
             .map(|target| Arrival {
                 account: target.account,
+                guest: None,
                 mailbox: target.mailbox,
                 blob: blob.clone(),
                 prefix: target.prefix,
@@ -231,7 +256,7 @@ impl MailStore for MemoryStore {
                 uidl: None,
             })
             .collect();
-        self.change(|state| state.place(arrivals, mode))
+        self.try_change(|state| state.place(arrivals, mode))
     }
 }
 

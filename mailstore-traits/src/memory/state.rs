@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::annotations::Annotations;
 use super::mailbox::{Mailbox, Message};
+use super::rights;
 use super::signal::Watchers;
 use super::stage::MemoryBlob;
 use super::users::Users;
@@ -21,6 +22,7 @@ const DEFAULT_HORIZON: usize = 10_000;
 pub(super) struct State {
     pub(super) users: Users,
     pub(super) horizon: usize,
+    pub(super) available: bool,
     accounts: BTreeMap<AccountId, AccountState>,
     ids_given_out: u64,
     last_uid_validity: UidValidity,
@@ -31,7 +33,8 @@ pub(super) struct State {
 pub(super) struct AccountState {
     pub(super) mailboxes: BTreeMap<MailboxId, Mailbox>,
     pub(super) names: BTreeMap<MailboxName, MailboxId>,
-    pub(super) subscribed: BTreeSet<MailboxName>,
+    /// Each user's own.
+    pub(super) subscribed: BTreeMap<AccountId, BTreeSet<MailboxName>>,
     /// In octets.
     pub(super) quota: Option<u64>,
     pub(super) annotations: Annotations,
@@ -41,6 +44,8 @@ pub(super) struct AccountState {
 /// A message that is to be put somewhere.
 pub(super) struct Arrival {
     pub(super) account: AccountId,
+    /// Who brings it, if it is neither the owner nor the service.
+    pub(super) guest: Option<AccountId>,
     pub(super) mailbox: TargetMailbox,
     pub(super) blob: MemoryBlob,
     pub(super) prefix: Bytes,
@@ -89,17 +94,21 @@ impl AccountState {
         }
     }
 
-    pub(super) fn list(&self) -> Vec<MailboxInfo> {
-        let bare = self.subscribed.iter().filter(|name| !self.names.contains_key(*name)).map(|name| (name, None));
-        self.names
-            .iter()
-            .map(|(name, id)| (name, Some(id)))
+    /// What one sees who is the owner, or the guest.
+    pub(super) fn list(&self, owner: &AccountId, guest: Option<&AccountId>) -> Vec<MailboxInfo> {
+        let is_seen = |id: &MailboxId| self.need(guest, id, "").is_ok();
+        let seen: BTreeMap<&MailboxName, &MailboxId> = self.names.iter().filter(|(_, id)| is_seen(id)).collect();
+        let nothing = BTreeSet::new();
+        let subscribed = self.subscribed.get(guest.unwrap_or(owner)).unwrap_or(&nothing);
+        let bare = subscribed.iter().filter(|name| !seen.contains_key(name)).map(|name| (name, None));
+        seen.iter()
+            .map(|(name, id)| (*name, Some(*id)))
             .chain(bare)
             .map(|(name, id)| {
                 let mut info = MailboxInfo::new(name.clone(), id.cloned());
                 info.special_use = id.and_then(|id| self.mailboxes.get(id)).and_then(|mailbox| mailbox.special_use);
-                info.subscribed = self.subscribed.contains(name);
-                info.has_children = Some(self.names.keys().any(|other| other.is_below(name)));
+                info.subscribed = subscribed.contains(name);
+                info.has_children = Some(seen.keys().any(|other| other.is_below(name)));
                 info
             })
             .collect()
@@ -113,6 +122,7 @@ impl State {
         Self {
             users: Users::default(),
             horizon: DEFAULT_HORIZON,
+            available: true,
             accounts: BTreeMap::new(),
             ids_given_out: 0,
             last_uid_validity: now.unwrap_or(UidValidity::MIN),
@@ -130,7 +140,7 @@ impl State {
             let account = AccountState {
                 mailboxes: BTreeMap::new(),
                 names: BTreeMap::new(),
-                subscribed: BTreeSet::new(),
+                subscribed: BTreeMap::new(),
                 quota: None,
                 annotations: Annotations::default(),
                 watchers: Watchers::new(),
@@ -139,6 +149,11 @@ impl State {
             self.make_mailbox(id, &MailboxName::inbox(), None)?;
         }
         self.accounts.get_mut(id).ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Whether that one may know of the account.
+    pub(super) fn is_shared_with(&self, account: &AccountId, guest: &AccountId) -> bool {
+        self.accounts.get(account).is_some_and(|account| account.is_shared_with(guest))
     }
 
     pub(super) fn new_email_id(&mut self) -> Result<EmailId> {
@@ -158,10 +173,14 @@ impl State {
     ) -> Result<CreatedMailbox> {
         let id = MailboxId::new(format!("F{}", self.new_id())).map_err(|_| StoreError::from(ErrorKind::Internal))?;
         let uid_validity = self.last_uid_validity.next().ok_or(ErrorKind::LimitExceeded)?;
-        let mailbox = Mailbox::new(name.clone(), special_use, uid_validity, self.horizon);
+        let mut mailbox = Mailbox::new(name.clone(), special_use, uid_validity, self.horizon);
         let account = self.account(account)?;
         if account.names.contains_key(name) {
             return Err(ErrorKind::AlreadyExists.into());
+        }
+        // RFC 4314 §4: a new mailbox inherits.
+        if let Some(above) = account.above(name).and_then(|id| account.mailboxes.get(id)) {
+            mailbox.acl = above.acl.clone();
         }
         account.names.insert(name.clone(), id.clone());
         account.mailboxes.insert(id.clone(), mailbox);
@@ -191,9 +210,9 @@ impl State {
         Ok(CreatedMailbox::new(id, past.uid_validity))
     }
 
-    pub(super) fn delete(&mut self, account: &AccountId, id: &MailboxId) -> Result<()> {
+    pub(super) fn delete(&mut self, account: &AccountId, guest: Option<&AccountId>, id: &MailboxId) -> Result<()> {
         let state = self.account(account)?;
-        let name = state.mailbox(id)?.name.clone();
+        let name = state.need(guest, id, "x")?.name.clone();
         if name.is_inbox() {
             return Err(ErrorKind::NotPermitted.into());
         }
@@ -205,7 +224,13 @@ impl State {
         self.signal_account(account)
     }
 
-    pub(super) fn rename(&mut self, account: &AccountId, from: &MailboxName, to: &MailboxName) -> Result<()> {
+    pub(super) fn rename(
+        &mut self,
+        account: &AccountId,
+        guest: Option<&AccountId>,
+        from: &MailboxName,
+        to: &MailboxName,
+    ) -> Result<()> {
         if from.is_inbox() || to.is_below(from) {
             return Err(ErrorKind::Invalid.into());
         }
@@ -221,6 +246,18 @@ impl State {
         if moves.is_empty() {
             return Err(ErrorKind::NotFound.into());
         }
+        match state.names.get(from) {
+            Some(id) => state.need(guest, id, "x").map(|_| ())?,
+            // A mere parent stands for the mailboxes below it.
+            None if !moves.iter().any(|(id, ..)| state.need(guest, id, "").is_ok()) => {
+                return Err(ErrorKind::NotFound.into());
+            }
+            None if !moves.iter().all(|(id, ..)| state.need(guest, id, "x").is_ok()) => {
+                return Err(ErrorKind::NotPermitted.into());
+            }
+            None => {}
+        }
+        state.need_above(guest, to)?;
         let leaves: BTreeSet<&MailboxName> = moves.iter().map(|(_, name, _)| name).collect();
         let taken = |name: &MailboxName| state.names.contains_key(name) && (name == to || !leaves.contains(name));
         if taken(to) || moves.iter().any(|(_, _, renamed)| taken(renamed)) {
@@ -270,7 +307,9 @@ impl State {
         };
         let mut freed = pending.freed.get(&arrival.account).copied().unwrap_or(0);
         if let Some(id) = id {
-            let mailbox = account.mailbox(id)?;
+            // RFC 8508 §4.1: a replacement is a STORE of \Deleted and an EXPUNGE as well.
+            let needed = if arrival.replaces.is_some() { "ite" } else { "i" };
+            let mailbox = account.need(arrival.guest.as_ref(), id, needed)?;
             let next = pending.uid_next.entry(id.clone()).or_insert(mailbox.uid_next());
             *next = Mailbox::uid_from(*next, arrival.uid)?.next();
             if let Some(uid) = arrival.replaces {
@@ -308,11 +347,13 @@ impl State {
         // One email id stands for one content, and with a prefix in front it is another content.
         let email_id = if arrival.prefix.is_empty() { arrival.blob.email_id.clone() } else { self.new_email_id()? };
         let now = Timestamp::now();
-        let mailbox = self.account(&arrival.account)?.mailbox_mut(&id)?;
+        let account = self.account(&arrival.account)?;
+        let may = account.rights(arrival.guest.as_ref(), account.mailbox(&id)?);
+        let mailbox = account.mailbox_mut(&id)?;
         let modseq = *stamps.entry(id.clone()).or_insert_with(|| mailbox.next_modseq());
         let message = Message {
             modseq,
-            flags: arrival.flags,
+            flags: rights::permitted(&may, &arrival.flags),
             internal_date: arrival.internal_date.unwrap_or(now),
             save_date: now,
             email_id,
@@ -333,14 +374,17 @@ impl State {
     pub(super) fn transfer(
         &mut self,
         account: &AccountId,
+        guest: Option<&AccountId>,
         source: &MailboxId,
         uids: &UidSet,
         destination: &MailboxId,
         remove: bool,
     ) -> Result<Transferred> {
         let state = self.account(account)?;
-        let from = state.mailbox(source)?;
-        let into = state.mailbox(destination)?;
+        // RFC 6851 §4.2: a move is a COPY, a STORE of \Deleted and an EXPUNGE.
+        let from = state.need(guest, source, if remove { "rte" } else { "r" })?;
+        let into = state.need(guest, destination, "i")?;
+        let may = state.rights(guest, into);
         let messages: Vec<(Uid, Message)> = from.present(uids).map(|(uid, message)| (uid, message.clone())).collect();
         if messages.is_empty() {
             return Ok(Transferred::new(Vec::new(), into.uid_validity, from.highest));
@@ -360,7 +404,8 @@ impl State {
         for (uid, message) in messages {
             // Two messages under one unique-id would be one to a POP3 client: a copy gets its own.
             let uidl = message.uidl.clone().filter(|_| remove);
-            pairs.push((uid, into.add(Message { modseq, save_date: now, uidl, ..message }, None)?));
+            let flags = rights::permitted(&may, &message.flags);
+            pairs.push((uid, into.add(Message { modseq, flags, save_date: now, uidl, ..message }, None)?));
         }
         let from = state.mailbox_mut(source)?;
         if remove {

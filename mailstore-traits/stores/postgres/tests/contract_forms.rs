@@ -18,3 +18,14 @@ mod objects {
 
     mailstore_traits::contract_tests!(Postgres::new(Form::Objects, false), if crate::server::server().is_some());
 }
+
+/// The other tests' database is everybody's: this one has a server of its own to stop.
+#[test]
+fn what_fails_is_unavailable_and_works_later() {
+    if server::server_to_stop().is_some() {
+        let factory = kit::Postgres::new(kit::Form::OwnServer, false);
+        let report = mailstore_traits::contract::run_one(factory, "what_fails_is_unavailable_and_works_later");
+        report.assert_passed();
+        assert_eq!(report.skipped().count(), 0);
+    }
+}

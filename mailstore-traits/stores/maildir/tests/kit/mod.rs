@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use mailstore_traits::MailStore;
 use mailstore_traits::contract::Factory;
-use store_maildir::MaildirStore;
+use store_maildir::{MaildirStore, Options};
 use tempfile::TempDir;
 
 use crate::common::check_consistency;
@@ -17,12 +18,14 @@ pub(crate) struct Maildir {
     alone: bool,
     runtime: tokio::runtime::Runtime,
     roots: Mutex<HashMap<PathBuf, TempDir>>,
+    /// Who holds the database's lock.
+    holders: Mutex<HashMap<PathBuf, rusqlite::Connection>>,
 }
 
 impl Maildir {
     pub(crate) fn new(alone: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        Self { alone, runtime, roots: Mutex::default() }
+        Self { alone, runtime, roots: Mutex::default(), holders: Mutex::default() }
     }
 }
 
@@ -31,7 +34,9 @@ impl Factory for Maildir {
 
     async fn fresh(&self) -> MaildirStore {
         let root = tempfile::tempdir().unwrap();
-        let store = MaildirStore::open(root.path()).unwrap();
+        // Short enough for the test in which another program never lets go.
+        let options = Options::default().busy_timeout(Duration::from_secs(3));
+        let store = MaildirStore::open_with(root.path(), options).unwrap();
         self.roots.lock().unwrap().insert(store.path().to_owned(), root);
         store
     }
@@ -43,6 +48,18 @@ impl Factory for Maildir {
         let store = MaildirStore::open(root).unwrap();
         assert_eq!(store.check(false).await.unwrap(), []);
         Some(store)
+    }
+
+    async fn break_down(&self, store: &MaildirStore) -> bool {
+        // As a program does that has the database open and hangs.
+        let holder = rusqlite::Connection::open(store.path().join(".pillarbox/index.db")).unwrap();
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        self.holders.lock().unwrap().insert(store.path().to_owned(), holder);
+        true
+    }
+
+    async fn mend(&self, store: &MaildirStore) {
+        self.holders.lock().unwrap().remove(store.path());
     }
 
     fn place(&self, store: &MaildirStore) -> Option<String> {

@@ -8,7 +8,7 @@ use mailstore_traits::contract::{Declared, Factory};
 use store_postgres::{Options, PostgresStore};
 
 use crate::common::check_consistency;
-use crate::server::{connect, server};
+use crate::server::{connect, server, server_to_stop};
 
 /// How the store is opened, and opened again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub(crate) enum Form {
     #[allow(dead_code, reason = "one test file uses it")]
     #[cfg(feature = "object-store")]
     Objects,
+    /// On a server that can be stopped.
+    #[allow(dead_code, reason = "one test file uses it")]
+    OwnServer,
 }
 
 pub(crate) struct Postgres {
@@ -66,7 +69,8 @@ impl Factory for Postgres {
     type Store = PostgresStore;
 
     async fn fresh(&self) -> PostgresStore {
-        let url = server().expect("asked before").database().await;
+        let server = if self.form == Form::OwnServer { server_to_stop() } else { server() };
+        let url = server.expect("asked before").database().await;
         self.open(url, tempfile::tempdir().unwrap()).await
     }
 
@@ -93,6 +97,20 @@ impl Factory for Postgres {
             (opened.url.clone(), self.options(opened.folder.path()))
         };
         Some(PostgresStore::connect(&url, options).await.unwrap())
+    }
+
+    async fn break_down(&self, _: &PostgresStore) -> bool {
+        if self.form != Form::OwnServer {
+            return false;
+        }
+        let server = server_to_stop().expect("asked before");
+        tokio::task::block_in_place(|| server.control(&["-m", "fast", "stop"]));
+        true
+    }
+
+    async fn mend(&self, _: &PostgresStore) {
+        let server = server_to_stop().expect("asked before");
+        tokio::task::block_in_place(|| server.control(&["start"]));
     }
 
     fn place(&self, store: &PostgresStore) -> Option<String> {

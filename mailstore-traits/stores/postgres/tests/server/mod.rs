@@ -136,6 +136,12 @@ pub(crate) fn durable_server() -> Option<&'static Server> {
     SERVER.get_or_init(|| Server::start(true)).as_ref()
 }
 
+/// One that can be stopped under a test's store, for nobody else uses it.
+pub(crate) fn server_to_stop() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(false)).as_ref()
+}
+
 /// A connection to look behind the store's back.
 pub(crate) async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();

@@ -17,12 +17,14 @@ pub(crate) struct Sqlite {
     alone: bool,
     runtime: tokio::runtime::Runtime,
     folders: Mutex<HashMap<PathBuf, TempDir>>,
+    /// Who holds the database's lock.
+    holders: Mutex<HashMap<PathBuf, rusqlite::Connection>>,
 }
 
 impl Sqlite {
     pub(crate) fn new(alone: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        Self { alone, runtime, folders: Mutex::default() }
+        Self { alone, runtime, folders: Mutex::default(), holders: Mutex::default() }
     }
 }
 
@@ -33,7 +35,8 @@ impl Factory for Sqlite {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mail.db");
         self.folders.lock().unwrap().insert(path.clone(), folder);
-        SqliteStore::open(path).unwrap()
+        // Short enough for the test in which another program never lets go.
+        SqliteStore::options().busy_timeout(Duration::from_secs(3)).open(path).unwrap()
     }
 
     async fn reopen(&self, store: SqliteStore) -> Option<SqliteStore> {
@@ -45,6 +48,18 @@ impl Factory for Sqlite {
 
     async fn beside(&self, store: &SqliteStore) -> Option<SqliteStore> {
         Some(SqliteStore::options().shared().open(store.path()).unwrap())
+    }
+
+    async fn break_down(&self, store: &SqliteStore) -> bool {
+        // As a program does that has the database open and hangs.
+        let holder = rusqlite::Connection::open(store.path()).unwrap();
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        self.holders.lock().unwrap().insert(store.path().to_owned(), holder);
+        true
+    }
+
+    async fn mend(&self, store: &SqliteStore) {
+        self.holders.lock().unwrap().remove(store.path());
     }
 
     fn place(&self, store: &SqliteStore) -> Option<String> {
