@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Folders and names of the published libraries. `.ci/publish-check` sees to it that none is forgotten.
-const LIBRARIES: [(&str, &str); 9] = [
+const LIBRARIES: [(&str, &str); 10] = [
     ("imap-proto", "imap_proto"),
     ("mailstore-traits", "mailstore_traits"),
+    ("mailstore-traits/conformance", "conformance"),
     ("mailstore-traits/message", "mail_message"),
     ("mailstore-traits/stores/postgres", "store_postgres"),
     ("mailstore-traits/stores/maildir", "store_maildir"),

@@ -54,7 +54,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     }
 
     async fn begin_append(&mut self, head: AppendHead) -> Result<Appending<S>, Stop> {
-        let account = self.account()?;
+        let account = self.account_to_change()?;
         let mailbox = self.destination(&head.mailbox).await?;
         let stage = account.stage(SizeHint::Octets(head.literal.octets)).await?;
         Ok(Appending {

@@ -292,6 +292,13 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         self.account.clone().ok_or(Stop::Refused(refuse(RefusalCode::ServerBug, "Nobody has logged in")))
     }
 
+    /// The account, for what changes something: a store that does not write is not asked to (store contract, row 76).
+    pub(super) fn account_to_change(&self) -> Result<S::Account, Stop> {
+        use mailstore_traits::Account as _;
+        let account = self.account()?;
+        if account.features().writable { Ok(account) } else { Err(StoreError::from(ErrorKind::NotPermitted).into()) }
+    }
+
     /// The mailbox that is selected. The session lets no command that needs one come before.
     pub(super) fn selected(&mut self) -> Result<&mut Selected, Stop> {
         self.selected.as_mut().ok_or(Stop::Refused(refuse(RefusalCode::ServerBug, "No mailbox selected")))

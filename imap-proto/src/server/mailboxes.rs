@@ -29,7 +29,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
             [one] => Some(*one),
             _ => return Err(use_attr().into()),
         };
-        let account = self.account()?;
+        let account = self.account_to_change()?;
         match to_the_end(async move { account.create(&name, special_use).await }).await {
             Ok(_) => Ok(ok("CREATE completed")),
             Err(error) if special_use.is_some() && error.kind() == ErrorKind::Unsupported => Ok(use_attr()),
@@ -41,7 +41,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         if mailbox.is_inbox() {
             return Err(refuse(RefusalCode::Cannot, "INBOX cannot be deleted").into());
         }
-        let account = self.account()?;
+        let account = self.account_to_change()?;
         let name = mailbox.to_name().map_err(|_| StoreError::from(ErrorKind::NotFound))?;
         let id = match account.find(&name).await {
             Ok(id) => id,
@@ -70,7 +70,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
     pub(super) async fn rename(&mut self, rename: Rename) -> Handled {
         let from = rename.from.to_name().map_err(|_| StoreError::from(ErrorKind::NotFound))?;
         let to = new_name(&rename.to.without_trailing_separator())?;
-        let account = self.account()?;
+        let account = self.account_to_change()?;
         to_the_end(async move {
             if !from.is_inbox() {
                 return account.rename(&from, &to).await;
@@ -89,7 +89,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
 
     pub(super) async fn subscribe(&mut self, mailbox: &Mailbox, subscribed: bool) -> Handled {
         let name = new_name(&mailbox.without_trailing_separator())?;
-        let account = self.account()?;
+        let account = self.account_to_change()?;
         to_the_end(async move { account.set_subscribed(&name, subscribed).await }).await?;
         Ok(ok(if subscribed { "SUBSCRIBE completed" } else { "UNSUBSCRIBE completed" }))
     }
@@ -185,7 +185,8 @@ fn new_name(mailbox: &Mailbox) -> Result<MailboxName, Stop> {
 
 /// What an account with nothing but an INBOX gets. That it could not be made keeps nobody out.
 pub(super) async fn make_default_mailboxes<A: Account>(account: &A, mailboxes: &[(MailboxName, SpecialUse)]) {
-    if mailboxes.is_empty() {
+    // A store that is only read has what it has.
+    if mailboxes.is_empty() || !account.features().writable {
         return;
     }
     let (account, mailboxes) = (account.clone(), mailboxes.to_vec());
@@ -210,7 +211,7 @@ pub(super) async fn make_default_mailboxes<A: Account>(account: &A, mailboxes: &
     });
     match made.await {
         Ok(()) => {}
-        // A store that is only read has what it has.
+        // So has an account.
         Err(error) if error.kind() == ErrorKind::NotPermitted => {}
         Err(error) => tracing::warn!(%error, "the first mailboxes of an account were not made"),
     }

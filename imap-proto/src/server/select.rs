@@ -18,8 +18,9 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         let (_, id) = self.find(&select.mailbox).await?;
         // First to listen and then to look: what happens in between is heard of.
         let watch = account.watch(std::slice::from_ref(&id)).await?.boxed();
-        let snapshot = account.snapshot(&id, !select.read_only).await?;
-        let selected = Selected::new(id, &snapshot, select.read_only, watch);
+        let examines = select.read_only || !account.features().writable;
+        let snapshot = account.snapshot(&id, !examines).await?;
+        let selected = Selected::new(id, &snapshot, examines, watch);
         let (rev2, dialect) = (self.session.enabled().rev2, self.session.dialect());
         let out = self.driver.output();
         selected.write_flags(out);

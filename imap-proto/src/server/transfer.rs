@@ -42,7 +42,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         if uids.is_empty() {
             return Ok(ok("No messages to copy"));
         }
-        let (account, selected) = (self.account()?, self.selected()?);
+        let (account, selected) = (self.account_to_change()?, self.selected()?);
         let (from, into) = (selected.id.clone(), to.clone());
         let copied = to_the_end(async move { account.copy(&from, &uids, &into).await }).await;
         let copied = copied.map_err(no_destination)?;
@@ -65,7 +65,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
         if uids.is_empty() {
             return Ok(ok("No messages to move"));
         }
-        let (account, selected) = (self.account()?, self.selected()?);
+        let (account, selected) = (self.account_to_change()?, self.selected()?);
         let from = selected.id.clone();
         let moved = to_the_end(async move { account.move_messages(&from, &uids, &to).await }).await;
         let moved = moved.map_err(no_destination)?;
@@ -88,7 +88,7 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
             // Those only that the client knows of: what came since is not what it means.
             None => self.selected()?.view.uids(),
         };
-        let (account, selected) = (self.account()?, self.selected()?);
+        let (account, selected) = (self.account_to_change()?, self.selected()?);
         let id = selected.id.clone();
         let (gone, _) = to_the_end(async move { account.expunge(&id, &uids, true).await }).await?;
         let selected = self.selected()?;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::Factory;
 use super::tools::*;
-use crate::{Account, ErrorKind, FlagChange, MailStore, MailboxId, Mode, Placement, SizeHint, Stage, Target, Uid};
+use crate::{
+    Account, ErrorKind, FlagChange, MailStore, MailboxId, MailboxPast, Mode, Placement, QuotaResource, SizeHint, Stage,
+    Target, Uid,
+};
 
 /// How often a future is polled before it is dropped, at the most. One that is not done by then is a loop.
 const MOST_POLLS: usize = 500;
@@ -108,6 +111,23 @@ pub(super) async fn a_dropped_future_leaves_all_or_nothing<F: Factory>(kit: &Kit
         },
         |look| (look.left == SOME && look.come == 0, look.left == SOME && look.come == 0)
     );
+    at_every_await!("a subscription", |scene| account.set_subscribed(&scene.from, true), |look| (
+        !look.subscribed,
+        look.subscribed
+    ));
+    if store.features().restore {
+        let past = MailboxPast::new(crate::UidValidity::MIN, Uid::new(9), crate::ModSeq::MIN);
+        at_every_await!("a restore", |scene| account.restore(&scene.to, None, past), |look| (
+            look.new_names == 0,
+            look.new_names == 1
+        ));
+    }
+    if store.features().quota {
+        a_quota(kit, &store).await?;
+    }
+    if store.features().maildrop_lease {
+        a_lease(kit, &account).await?;
+    }
 
     // Flags are changed in full even if nobody reads the answers.
     for polls in 0..=usize::try_from(SOME).unwrap_or(3) {
@@ -130,6 +150,68 @@ pub(super) async fn a_dropped_future_leaves_all_or_nothing<F: Factory>(kit: &Kit
         })
         .await??;
         scene.still_works(&account, "a change of flags").await?;
+    }
+    Ok(())
+}
+
+/// All limits of a root are set, or none.
+async fn a_quota<F: Factory>(kit: &Kit<F>, store: &F::Store) -> Check {
+    let account = open_as_service(store, 0).await?;
+    let inbox = inbox(&account).await?;
+    let root = account.quota_roots(&inbox).await?.first().map_or(String::new(), |root| root.name.clone());
+    let two = [QuotaResource::Storage, QuotaResource::Message];
+    // Which resources there are is the store's to say.
+    let can = account.set_quota(&root, &two.map(|resource| (resource, 70_000))).await;
+    let resources = if is_kind(&can, ErrorKind::Unsupported) { &two[..1] } else { &two[..] };
+    let limits = |limit: u64| resources.iter().map(|resource| (*resource, limit)).collect::<Vec<_>>();
+    for polls in 0..=MOST_POLLS {
+        ensure!(polls < MOST_POLLS, "a quota is not set after {MOST_POLLS} polls");
+        account.set_quota(&root, &limits(70_000)).await?;
+        let done = drop_after(polls, account.set_quota(&root, &limits(80_000))).await.transpose()?;
+        // What was dropped may still be completed; a second look is the same.
+        let told = within(kit.declared().unhindered_within, "the quota after one that was dropped", async {
+            let mut before = None;
+            loop {
+                let roots = account.quota_roots(&inbox).await?;
+                let told: Vec<u64> =
+                    roots.iter().flat_map(|root| &root.resources).map(|(_, _, limit)| *limit).collect();
+                if before.replace(told.clone()) == Some(told.clone()) {
+                    return Ok::<_, Stop>(told);
+                }
+            }
+        })
+        .await??;
+        let whole = |limit: u64| told.iter().all(|told| *told == limit);
+        ensure!(
+            whole(80_000) || (whole(70_000) && done.is_none()),
+            "a quota dropped after {polls} polls left {told:?}"
+        );
+        if done.is_some() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A maildrop is lent in the end, whatever became of the one who asked before.
+async fn a_lease<F: Factory, A: Account>(kit: &Kit<F>, account: &A) -> Check {
+    let inbox = inbox(account).await?;
+    for polls in 0..=MOST_POLLS {
+        ensure!(polls < MOST_POLLS, "a maildrop is not lent after {MOST_POLLS} polls");
+        let done = drop_after(polls, account.lease_maildrop(&inbox)).await.transpose()?.is_some();
+        let limit = kit.declared().unhindered_within;
+        within(limit, &format!("a lease after one that was dropped after {polls} polls"), async {
+            loop {
+                match account.lease_maildrop(&inbox).await {
+                    Err(error) if error.kind() == ErrorKind::InUse => let_others_run().await,
+                    answer => return answer.map(drop),
+                }
+            }
+        })
+        .await??;
+        if done {
+            break;
+        }
     }
     Ok(())
 }
@@ -158,6 +240,8 @@ struct Look {
     uid_rise: u32,
     old_names: usize,
     new_names: usize,
+    /// The old name.
+    subscribed: bool,
 }
 
 impl Scene {
@@ -203,6 +287,7 @@ impl Scene {
             uid_rise: left.uid_next.map_or(0, Uid::value) - self.uid_next.map_or(0, Uid::value),
             old_names: below(&self.from),
             new_names: below(&self.to),
+            subscribed: names.iter().any(|info| info.name == self.from && info.subscribed),
         })
     }
 

@@ -14,6 +14,13 @@ pub struct Behaviour {
     pub sentence: &'static str,
 }
 
+impl Behaviour {
+    /// One of another kit, by the same numbers.
+    pub const fn new(number: u8, name: &'static str, sentence: &'static str) -> Self {
+        Self { number, name, sentence }
+    }
+}
+
 /// What came of testing one behaviour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -33,7 +40,8 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(outcomes: Vec<(Behaviour, Outcome)>) -> Self {
+    /// What came of these.
+    pub fn new(outcomes: Vec<(Behaviour, Outcome)>) -> Self {
         Self { outcomes }
     }
 

@@ -244,6 +244,9 @@ impl<S: MailStore, A: Authenticator> Connection<'_, S, A> {
 
     async fn mark_seen(&mut self, key: u32) {
         let (true, Some(held), Some(uid)) = (self.shared.mark_seen, &self.held, Uid::new(key)) else { return };
+        if !held.account.features().writable {
+            return;
+        }
         let seen = FlagChange::Add([SystemFlag::Seen].into_iter().collect::<Flags>());
         let mut outcomes = std::pin::pin!(held.account.store_flags(&held.inbox, &UidSet::from(uid), seen, None));
         while let Some(outcome) = outcomes.next().await {

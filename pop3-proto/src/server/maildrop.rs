@@ -27,10 +27,11 @@ impl<A: Account> Held<A> {
     {
         let account = store.open(owner, &Actor::User(owner.clone())).await?;
         let inbox = account.find(&MailboxName::inbox()).await?;
-        let lease = match account.lease_maildrop(&inbox).await {
-            Ok(lease) => Some(lease),
-            Err(error) if error.kind() == ErrorKind::Unsupported && !with_lease => None,
-            Err(error) => return Err(error),
+        let lease = match account.features().maildrop_lease {
+            true => Some(account.lease_maildrop(&inbox).await?),
+            // What a store does not have it is not asked for (store contract, row 76).
+            false if with_lease => return Err(ErrorKind::Unsupported.into()),
+            false => None,
         };
         let (uid_validity, maildrop) = list(&account, &inbox, most).await?;
         Ok((Self { account, inbox, uid_validity, lease }, maildrop))
@@ -40,7 +41,10 @@ impl<A: Account> Held<A> {
     /// what nobody waits for any more (rule 7 of the contract).
     pub(super) async fn remove(self, keys: Vec<u32>) -> Result<()> {
         let uids: UidSet = keys.into_iter().filter_map(Uid::new).collect();
-        let removed = self.account.expunge(&self.inbox, &uids, false).await;
+        let removed = match self.account.features().writable {
+            true => self.account.expunge(&self.inbox, &uids, false).await,
+            false => Err(ErrorKind::NotPermitted.into()),
+        };
         drop(self.lease);
         removed.map(|_| ())
     }
