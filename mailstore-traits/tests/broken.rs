@@ -88,6 +88,12 @@ enum Fault {
     SaysDoneInAnOutage,
     /// When its backend was away once, it does not come back.
     StaysAway,
+    /// Its index is brought up to date after each search.
+    IndexesLate,
+    /// Its index has the flags of when the message came.
+    IndexesFlagsOnce,
+    /// Its index does not know of NOT.
+    IndexesWithoutNot,
 }
 
 #[derive(Clone)]
@@ -103,7 +109,12 @@ struct Broken {
     left: Arc<Mutex<BTreeMap<MailboxName, Vec<Annotation>>>>,
     /// Whether a call found the backend away.
     was_away: Arc<AtomicBool>,
+    /// The messages that the index has, with what it has of them.
+    indexed: Arc<Mutex<BTreeMap<(MailboxId, Uid), Indexed>>>,
 }
+
+/// What an index has of a message: its flags, size and octets.
+type Indexed = (Flags, u64, String);
 
 #[derive(Clone)]
 struct BrokenAccount {
@@ -125,6 +136,7 @@ impl Factory for Fault {
             remembered: Arc::default(),
             left: Arc::default(),
             was_away: Arc::default(),
+            indexed: Arc::default(),
         }
     }
 
@@ -182,6 +194,7 @@ impl MailStore for Broken {
     fn features(&self) -> StoreFeatures {
         let mut features = self.inner.features();
         features.watch_across_processes = true;
+        features.search_index = true;
         features
     }
 
@@ -212,6 +225,20 @@ impl BrokenAccount {
         self.store.fault == fault
     }
 
+    /// What an index would have to have of a mailbox by now.
+    async fn indexed(&self, mailbox: &MailboxId) -> Result<BTreeMap<(MailboxId, Uid), Indexed>> {
+        let found = self.fetch_meta(mailbox, &UidSet::all(), MetaFields::ALL, MetaFilter::default());
+        let metas: Vec<MessageMeta> = found.try_collect().await?;
+        let mut all = BTreeMap::new();
+        for meta in metas {
+            let octets: Vec<bytes::Bytes> =
+                self.inner.open_body(mailbox, meta.uid, ByteRange::WHOLE).await?.try_collect().await?;
+            let text = String::from_utf8_lossy(&octets.concat()).to_ascii_lowercase();
+            all.insert((mailbox.clone(), meta.uid), (meta.flags, meta.size, text));
+        }
+        Ok(all)
+    }
+
     fn hidden(&self) -> UidSet {
         self.store.hidden.lock().expect("no test panics with it").iter().copied().collect()
     }
@@ -222,7 +249,7 @@ impl Account for BrokenAccount {
     type Stage = MemoryStage;
 
     fn features(&self) -> StoreFeatures {
-        self.inner.features()
+        self.store.features()
     }
 
     fn list(&self, hint: ListHint) -> impl Stream<Item = Result<MailboxInfo>> + Send + 'static {
@@ -521,6 +548,23 @@ impl Account for BrokenAccount {
         Ok(found)
     }
 
+    async fn search(&self, mailbox: &MailboxId, key: &SearchKey) -> Result<SearchAnswer> {
+        let mut now = self.indexed(mailbox).await?;
+        let mut indexed = self.store.indexed.lock().expect("no test panics with it");
+        if self.is(Fault::IndexesFlagsOnce) {
+            for (place, message) in &mut now {
+                message.0 = indexed.get(place).map_or_else(|| message.0.clone(), |known| known.0.clone());
+            }
+        }
+        if !self.is(Fault::IndexesLate) {
+            *indexed = now.clone();
+        }
+        let found = indexed.iter().filter(|((place, uid), message)| place == mailbox && self.holds(key, *uid, message));
+        let answer = SearchAnswer::Exact(found.map(|((_, uid), _)| *uid).collect());
+        indexed.extend(now);
+        Ok(answer)
+    }
+
     async fn acl(&self, mailbox: &MailboxId) -> Result<Vec<AclEntry>> {
         self.inner.acl(mailbox).await
     }
@@ -552,6 +596,27 @@ impl Account for BrokenAccount {
             self.inner.set_annotations(mailbox, vec![annotation]).await?;
         }
         Ok(())
+    }
+}
+
+impl BrokenAccount {
+    /// Whether a message of the index is one that is looked for; the octets are not taken apart.
+    fn holds(&self, key: &SearchKey, uid: Uid, message: &Indexed) -> bool {
+        let (flags, size, text) = message;
+        match key {
+            SearchKey::All => true,
+            SearchKey::And(keys) => keys.iter().all(|key| self.holds(key, uid, message)),
+            SearchKey::Or(keys) => keys.iter().any(|key| self.holds(key, uid, message)),
+            SearchKey::Not(key) => self.holds(key, uid, message) == self.is(Fault::IndexesWithoutNot),
+            SearchKey::Uids(uids) => uids.contains(uid),
+            SearchKey::Flag(flag) => flags.contains(flag),
+            SearchKey::Larger(than) => size > than,
+            SearchKey::Smaller(than) => size < than,
+            SearchKey::Header(_, words) | SearchKey::Body(words) | SearchKey::Text(words) => {
+                text.contains(&words.to_ascii_lowercase())
+            }
+            other => panic!("the kit does not look for {other:?}"),
+        }
     }
 }
 
@@ -673,6 +738,13 @@ fn an_outage_that_is_not_told_as_it_is_is_found() {
         fails(fault, &[behaviour]);
     }
     fails(Fault::StaysAway, &[behaviour]);
+}
+
+#[test]
+fn an_index_that_is_not_as_it_should_be_is_found() {
+    fails(Fault::IndexesLate, &["an_index_is_not_behind_what_is_told", "an_index_loses_no_message"]);
+    fails(Fault::IndexesFlagsOnce, &["an_index_is_not_behind_what_is_told"]);
+    fails(Fault::IndexesWithoutNot, &["an_index_loses_no_message"]);
 }
 
 #[test]

@@ -29,9 +29,8 @@
 //! so. What the contract leaves to the store, it [declares](Declared).
 //!
 //! Two of the contract's numbers, 71 and 76, need a server in front of the store and are in the crate
-//! `pillarbox-conformance`; 61, an index that lags, is part of 60. 77 and 78 are of moving between stores
-//! ([`Account::restore`](crate::Account::restore)), 79 of stores that
-//! remember what they have read.
+//! `pillarbox-conformance`. 77 and 78 are of moving between stores ([`Account::restore`](crate::Account::restore)), 79 of
+//! stores that remember what they have read.
 //!
 //! No runtime is needed. A store that needs one says so in [`Factory::block_on`].
 #![allow(
@@ -49,6 +48,7 @@ mod changes;
 mod crash;
 mod delivery;
 mod flags;
+mod index;
 mod mailboxes;
 mod model;
 mod outage;
@@ -134,6 +134,7 @@ macro_rules! __contract_behaviours {
             58 views ranges_end_where_the_message_ends "ranges: start, middle, past the end, empty, beyond 2^32";
             59 views a_slow_reader_blocks_no_writer "a slow reader blocks no writer";
             60 views an_index_loses_no_message "an index's answer Exact equals a scan, Candidates is a superset of it";
+            61 index an_index_is_not_behind_what_is_told "an index that lags behind delivery, flags and moves leaves out no message";
             62 delivery quota_counts_what_is_there "the quota's numbers equal the sum, right after a restart too";
             63 delivery over_quota_changes_nothing "over quota at the announcement and at the commit: OverQuota, usage unchanged";
             64 rights each_right_is_asked_for "ACL: each right on each method; without the lookup right a mailbox looks as if it did not exist";
