@@ -89,7 +89,7 @@ macro_rules! __conformance_behaviours {
             71 errors each_error_has_its_reply_by_smtp "each error of the store has its reply by SMTP and LMTP, and no word of the store's own";
             71 errors each_error_has_its_code_by_imap "each error of the store has its response code by IMAP, and no word of the store's own";
             71 errors each_error_has_its_answer_by_pop3 "each error of the store has its answer by POP3, and no word of the store's own";
-            72 faults who_goes_in_the_middle_leaves_nothing_half_done "a client that goes away at any octet leaves no message in two places or in none, and no maildrop held";
+            72 faults who_goes_in_the_middle_leaves_nothing_half_done "a client that goes away anywhere leaves no message in two places or in none, and no maildrop held";
             74 faults mail_is_there_once_though_the_store_fails "of a store that fails now and then, what is acknowledged by SMTP is there once, and what is refused can be sent again";
             74 faults a_view_stays_true_though_the_store_fails "of a store that fails now and then, an IMAP session believes what is so";
             76 features what_is_off_is_not_asked_for "what a store says it does not have is not asked of it by any server";
