@@ -28,8 +28,9 @@
 //! What a store does not claim to have ([`StoreFeatures`](crate::StoreFeatures)) is not tested, and the [`Report`] says
 //! so. What the contract leaves to the store, it [declares](Declared).
 //!
-//! Some of the contract's numbers are missing here: 71 and 76 need a server in front of the store and are in the crate
-//! `pillarbox-conformance`. 77 and 78 are of moving between stores ([`Account::restore`](crate::Account::restore)), 79 of stores that
+//! Two of the contract's numbers, 71 and 76, need a server in front of the store and are in the crate
+//! `pillarbox-conformance`. 77 and 78 are of moving between stores ([`Account::restore`](crate::Account::restore)), 79 of
+//! stores that
 //! remember what they have read.
 //!
 //! No runtime is needed. A store that needs one says so in [`Factory::block_on`].
