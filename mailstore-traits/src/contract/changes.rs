@@ -247,7 +247,7 @@ pub(super) async fn a_large_mailbox_is_told_as_it_is<F: Factory>(kit: &Kit<F>) -
     for round in 0..12u32 {
         // Messages come and go, only go, only come, and stay.
         let (come, go) = (round % 4 == 0 || round % 4 == 2, round % 4 <= 1);
-        let many = if round == 0 { kit.declared().many_messages } else { 5 };
+        let many = if round == 0 { kit.many_messages() } else { 5 };
         for at in (0..many).step_by(500).filter(|_| come) {
             let count = many.saturating_sub(at).min(500) as usize;
             let placements = vec![Placement::new(one.clone(), inbox.clone()); count];

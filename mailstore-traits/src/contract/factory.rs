@@ -111,7 +111,8 @@ pub struct Declared {
     pub large_octets: usize,
     /// Octets of memory that staging and reading a message of [`large_octets`](Self::large_octets) may need: 16 MiB.
     pub stage_memory: u64,
-    /// Messages in a mailbox for the test of a change to many: 2,000 unless it is said. The contract speaks of 100,000.
+    /// Messages in a mailbox for the test of a change to many: 2,000 unless it is said. The contract speaks of 100,000,
+    /// which the environment variable `PILLARBOX_MANY` makes of it for the two behaviours of a large mailbox.
     pub many_messages: u32,
     /// How many messages each writer adds where several write at once.
     pub messages_per_writer: u32,

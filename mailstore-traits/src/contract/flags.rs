@@ -185,7 +185,7 @@ pub(super) async fn a_change_of_many_is_atomic_for_each<F: Factory>(kit: &Kit<F>
     let store = kit.store().await?;
     let account = open(&store, 0).await?;
     let inbox = inbox(&account).await?;
-    let many = kit.declared().many_messages;
+    let many = kit.many_messages();
     let one = blob(&account, message(1)).await?;
     for batch in 0..many.div_ceil(500) {
         let count = many.saturating_sub(batch * 500).min(500) as usize;

@@ -123,6 +123,12 @@ impl<F: Factory> Kit<F> {
         &self.declared
     }
 
+    /// Messages in a large mailbox.
+    pub(super) fn many_messages(&self) -> u32 {
+        let said = std::env::var("PILLARBOX_MANY").ok().and_then(|many| many.parse().ok());
+        said.unwrap_or(self.declared.many_messages)
+    }
+
     pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.factory.block_on(work)
     }
