@@ -25,8 +25,11 @@ pub enum OpenError {
     /// The database keeps text in some other encoding than UTF-8, which mailboxes' names are in.
     #[error("the database's encoding is {0}: make one with ENCODING 'UTF8'")]
     Encoding(String),
-    /// The certificates that the server's is checked by cannot be read.
-    #[error("the root certificates cannot be read ({0}): give a file of certificates in PEM")]
+    /// The server does not show a certificate that is to be trusted, or what it is checked by cannot be read.
+    #[error(
+        "the database's certificate is not trusted ({0}): see that the server speaks TLS under this name, and that its certificate \
+             is signed by one in the file of root certificates"
+    )]
     Certificates(String),
     /// There is no tokio runtime to run in.
     #[error("the store works on a tokio runtime: call connect in one")]
@@ -40,6 +43,8 @@ impl OpenError {
     pub(crate) fn sql(error: tokio_postgres::Error) -> Self {
         match error.code() {
             Some(_) => Self::Sql(words(&error)),
+            // tokio-postgres does not tell the kind otherwise.
+            None if error.to_string().contains("TLS handshake") => Self::Certificates(words(&error)),
             None => Self::Unreachable(words(&error)),
         }
     }

@@ -120,7 +120,8 @@
 //! | [`max_keywords`](Options::max_keywords) | 1,000 different ones in a mailbox | [`LimitExceeded`](mailstore_traits::ErrorKind::LimitExceeded) | attack row M7 |
 //!
 //! A mailbox has 2³²−1 UIDs; UIDVALIDITYs are seconds of Unix time and good until 2106. Connections are not encrypted unless
-//! [`root_certificates`](Options::root_certificates) are given; with them, nothing else is spoken.
+//! the URL has `sslrootcert=FILE` or [`root_certificates`](Options::root_certificates) are given; with them, nothing but TLS
+//! is spoken, and to nobody whose certificate or name is another's (`tests/tls.rs`).
 //!
 //! # RFCs
 //!
@@ -189,6 +190,7 @@ mod stage;
 mod store;
 mod transfer;
 mod turn;
+mod url;
 
 pub use account::PostgresAccount;
 pub use error::OpenError;

@@ -80,8 +80,9 @@ impl Options {
         self
     }
 
-    /// Speak TLS, and check the server's certificate by those in that file (PEM). Without it, connections are not
-    /// encrypted, and a URL with `sslmode=require` is refused.
+    /// Speak TLS and nothing else, and check the server's certificate and its name by those in that file (PEM); the URL's
+    /// `sslrootcert=FILE` says the same, and goes before. Without either, connections are not encrypted, and a URL with
+    /// `sslmode=require` or `verify-full` is refused.
     pub fn root_certificates(mut self, path: impl Into<PathBuf>) -> Self {
         self.roots = Some(path.into());
         self

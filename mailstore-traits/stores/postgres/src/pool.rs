@@ -11,6 +11,7 @@ use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, P
 use mailstore_traits::{ErrorKind, StoreError, Timestamp};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -18,6 +19,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::error::{OpenError, Outcome, from_sql};
 use crate::options::Options;
 use crate::schema::SCHEMA;
+use crate::url::take_tls;
 
 /// What a query's placeholders stand for. Queries themselves are `'static`: nothing that a peer says is ever in one.
 pub(crate) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -212,8 +214,21 @@ pub(crate) struct Connector {
 
 impl Connector {
     pub(crate) fn new(url: &str, options: &Options) -> Result<Self, OpenError> {
+        let said = take_tls(url)?;
+        let roots = said.roots.as_ref().or(options.roots.as_ref());
+        if roots.is_some() && said.refuses {
+            return Err(OpenError::Url("sslmode=disable and certificates to check contradict each other".into()));
+        }
         let mut config: Config =
-            url.parse().map_err(|error: tokio_postgres::Error| OpenError::Url(error.to_string()))?;
+            said.url.parse().map_err(|error: tokio_postgres::Error| OpenError::Url(error.to_string()))?;
+        if roots.is_none() && (said.demands || config.get_ssl_mode() == SslMode::Require) {
+            // A certificate that nobody checks keeps nobody out.
+            return Err(OpenError::Certificates(
+                "sslmode asks for TLS, and nothing says whom to trust: add sslrootcert=FILE, on Debian with the system's \
+                 /etc/ssl/certs/ca-certificates.crt"
+                    .into(),
+            ));
+        }
         if config.get_application_name().is_none() {
             config.application_name("pillarbox");
         }
@@ -221,10 +236,10 @@ impl Connector {
             config.connect_timeout(Duration::from_secs(10));
         }
         config.keepalives_idle(Duration::from_secs(30));
-        let tls = match &options.roots {
+        let tls = match roots {
             Some(path) => {
                 // Asked for, it is not given up because somebody on the way says that the server has none.
-                config.ssl_mode(tokio_postgres::config::SslMode::Require);
+                config.ssl_mode(SslMode::Require);
                 Some(MakeRustlsConnect::new(client_config(path)?))
             }
             None => None,

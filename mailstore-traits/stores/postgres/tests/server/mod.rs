@@ -110,6 +110,28 @@ impl Server {
         self.url(&name)
     }
 
+    /// Adds lines to the server's settings, and starts it anew.
+    pub(crate) fn set(&self, lines: &str) {
+        use std::io::Write;
+        let path = format!("{}/data/postgresql.conf", self.folder);
+        let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(lines.as_bytes()).unwrap();
+        drop(file);
+        self.control(&["restart"]);
+    }
+
+    /// A file in the server's folder that only the server may read.
+    #[cfg(unix)]
+    pub(crate) fn keep(&self, name: &str, text: &str) {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+        let folder = format!("{}/data", self.folder);
+        let owner = std::fs::metadata(&folder).unwrap();
+        let path = format!("{folder}/{name}");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+    }
+
     /// Does that to the server.
     pub(crate) fn control(&self, what: &[&str]) {
         let done = as_user(self.programs.join("pg_ctl").as_os_str())
