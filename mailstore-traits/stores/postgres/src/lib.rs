@@ -167,6 +167,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
+mod check;
 mod content;
 mod courier;
 mod error;

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use deadpool_postgres::Pool;
 use mailstore_traits::backend::{Hub, UidSets};
 use mailstore_traits::{
-    AccountId, Actor, Body, ByteRange, ErrorKind, MailStore, MailboxId, Mode, Placed, Result, SizeHint, StoreFeatures,
-    Target,
+    AccountId, Actor, Body, ByteRange, ErrorKind, Finding, MailStore, MailboxId, Mode, Placed, Result, SizeHint,
+    StoreFeatures, Target,
 };
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use crate::account::PostgresAccount;
+use crate::check;
 use crate::content::{Keep, body};
 use crate::courier::{Couriers, place_one};
 use crate::error::{OpenError, Outcome, closed};
@@ -271,5 +272,10 @@ impl MailStore for PostgresStore {
             })
             .collect();
         self.0.place(arrivals, mode).await
+    }
+
+    async fn check(&self, mend: bool) -> Result<Vec<Finding>> {
+        let store = Arc::clone(&self.0);
+        self.0.run(async move { check::check(&store, mend).await }).await
     }
 }
