@@ -19,6 +19,8 @@ const SOME: u64 = 3;
 pub(super) async fn a_dropped_future_leaves_all_or_nothing<F: Factory>(kit: &Kit<F>) -> Check {
     let store = kit.store().await?;
     let account = open(&store, 0).await?;
+    // One that nothing was dropped of: what it sees is what others see.
+    let other = open(&store, 0).await?;
 
     macro_rules! at_every_await {
         ($what:literal, |$scene:ident| $work:expr, $right:expr) => {
@@ -34,11 +36,12 @@ pub(super) async fn a_dropped_future_leaves_all_or_nothing<F: Factory>(kit: &Kit
                     None => false,
                 };
                 let what = format!("{} dropped after {polls} polls", $what);
-                let look = $scene.look(&account, &what).await?;
+                let look = $scene.look(&other, &what).await?;
                 let right: fn(&Look) -> (bool, bool) = $right;
                 let (nothing, all) = right(&look);
                 ensure!(all || (nothing && !finished), "{what} left {look:?}");
                 $scene.still_works(&account, &what).await?;
+                $scene.still_works(&other, &what).await?;
                 if finished {
                     break;
                 }
@@ -181,6 +184,7 @@ async fn a_quota<F: Factory>(kit: &Kit<F>, store: &F::Store) -> Check {
             }
         })
         .await??;
+        ensure_eq!(told.len(), resources.len(), "limits that the root tells of");
         let whole = |limit: u64| told.iter().all(|told| *told == limit);
         ensure!(
             whole(80_000) || (whole(70_000) && done.is_none()),
