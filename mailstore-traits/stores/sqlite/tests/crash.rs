@@ -6,6 +6,7 @@ mod common;
 mod kit;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::Stream;
@@ -24,6 +25,10 @@ enum Fault {
     DeliversOneByOne,
     /// The answer comes before the work is done.
     AnswersEarly,
+    /// The feed tells of nothing.
+    TellsNothing,
+    /// A maildrop is lent by a file, which nobody removes who was killed.
+    LendsByFile,
 }
 
 struct Careless {
@@ -41,6 +46,17 @@ struct Store {
 struct Handle {
     inner: SqliteAccount,
     fault: Fault,
+    /// Where files of an account's own may lie.
+    beside: PathBuf,
+}
+
+/// Gone when it is given back.
+struct LeaseFile(PathBuf);
+
+impl Drop for LeaseFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl Factory for Careless {
@@ -62,6 +78,9 @@ impl Factory for Careless {
         let mut declared = Declared::default();
         // As many as it takes: the first that shows it ends the test.
         declared.kills = 200;
+        if self.fault == Fault::LendsByFile {
+            declared.unhindered_within = Duration::from_secs(3);
+        }
         declared
     }
 
@@ -85,7 +104,8 @@ impl MailStore for Store {
     }
 
     async fn open(&self, account: &AccountId, actor: &Actor) -> Result<Handle> {
-        Ok(Handle { inner: self.inner.open(account, actor).await?, fault: self.fault })
+        let beside = self.inner.path().with_extension(account.as_str());
+        Ok(Handle { inner: self.inner.open(account, actor).await?, fault: self.fault, beside })
     }
 
     async fn stage(&self, hint: SizeHint) -> Result<SqliteStage> {
@@ -182,6 +202,9 @@ impl Account for Handle {
     }
 
     async fn changes_since(&self, mailbox: &MailboxId, since: ModSeq, page: usize) -> Result<Changes> {
+        if self.fault == Fault::TellsNothing {
+            return Ok(Changes::none(self.inner.snapshot(mailbox, false).await?.highest_modseq));
+        }
         self.inner.changes_since(mailbox, since, page).await
     }
 
@@ -234,7 +257,13 @@ impl Account for Handle {
     }
 
     async fn lease_maildrop(&self, mailbox: &MailboxId) -> Result<MaildropLease> {
-        self.inner.lease_maildrop(mailbox).await
+        if self.fault != Fault::LendsByFile {
+            return self.inner.lease_maildrop(mailbox).await;
+        }
+        match std::fs::File::create_new(&self.beside) {
+            Ok(_) => Ok(MaildropLease::new(LeaseFile(self.beside.clone()))),
+            Err(_) => Err(ErrorKind::InUse.into()),
+        }
     }
 }
 
@@ -264,4 +293,10 @@ is_found_out!(
     an_answer_before_the_work_is_done_is_found_out,
     AnswersEarly,
     "what was answered is not so: the subscription of "
+);
+is_found_out!(a_feed_that_tells_of_nothing_is_found_out, TellsNothing, "what a client knows of ");
+is_found_out!(
+    a_lease_that_outlives_its_holder_is_found_out,
+    LendsByFile,
+    "a maildrop's lease, which the killed process held,"
 );
