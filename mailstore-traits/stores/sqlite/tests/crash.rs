@@ -289,11 +289,7 @@ macro_rules! is_found_out {
 is_found_out!(a_move_in_two_steps_is_found_out, MovesInTwoSteps, " is there by half");
 is_found_out!(a_commit_in_pieces_is_found_out, CommitsOneByOne, "commit ");
 is_found_out!(a_delivery_in_pieces_is_found_out, DeliversOneByOne, "deliver ");
-is_found_out!(
-    an_answer_before_the_work_is_done_is_found_out,
-    AnswersEarly,
-    "what was answered is not so: the subscription of "
-);
+is_found_out!(an_answer_before_the_work_is_done_is_found_out, AnswersEarly, "the subscription of ");
 is_found_out!(a_feed_that_tells_of_nothing_is_found_out, TellsNothing, "what a client knows of ");
 is_found_out!(
     a_lease_that_outlives_its_holder_is_found_out,
