@@ -26,13 +26,13 @@ const READ: usize = 16 * 1024;
 /// What the test harness may need meanwhile, which begins and ends other tests in threads of its own.
 const HARNESS: usize = 64 * 1024;
 
-/// Gives 16 MiB of these octets, read by read, and says what that cost at the worst moment.
+/// Gives 4 MiB of these octets, forty times what may be held, read by read, and says what that cost at the worst moment.
 fn cost(octets: &[u8], mut take: impl FnMut(&mut BytesMut)) -> usize {
     let chunk = octets.repeat(READ / octets.len());
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
     let mut input = BytesMut::new();
-    for _ in 0..(16 << 20) / chunk.len() {
+    for _ in 0..(4 << 20) / chunk.len() {
         input.reserve(READ);
         input.extend_from_slice(&chunk);
         take(&mut input);
