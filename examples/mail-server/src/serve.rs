@@ -23,9 +23,6 @@ use crate::{descriptors, observe, setup, store, tls};
 /// Serves until a signal; returns when everything is in and closed.
 pub(crate) fn serve(options: &Options) -> Outcome {
     let settings = Settings::new(options)?;
-    if matches!(settings.place.store, StoreChoice::Postgres(_)) {
-        refuse_for_several(&settings)?;
-    }
     log_to_stderr(settings.place.log.as_deref().unwrap_or("info"))?;
     let folder = DataFolder::open_or_make(&settings.place.data)?;
     let _lock = folder.lock()?;
@@ -105,19 +102,6 @@ pub(crate) fn serve(options: &Options) -> Outcome {
             }
         }
     })
-}
-
-/// What one server alone can keep. It is said, and not passed over: mail would go elsewhere, or stay.
-fn refuse_for_several(settings: &Settings) -> Outcome {
-    if settings.postmaster.is_some() {
-        return Err(Failure::usage(
-            "--postmaster does not go with postgres:// yet; `alias add postmaster@DOMAIN ACCOUNT` does the same for all servers",
-        ));
-    }
-    if settings.retention != Policy::default() {
-        return Err(Failure::usage("--expire-fetched and --expire-all do not go with postgres:// yet; leave them out"));
-    }
-    Ok(())
 }
 
 async fn run<S: MailStore>(

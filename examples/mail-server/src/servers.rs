@@ -49,7 +49,7 @@ impl Servers {
             Failure::usage(format!("a server cannot greet as `{name}`; give --hostname the name that it has in DNS"))
         })?;
         let (logins, addresses) = match accounts.shared() {
-            Some(shared) => (shared.authenticator(), shared.directory(&rules)),
+            Some(shared) => (shared.authenticator(), shared.directory(&rules)?),
             None => (
                 DynAuthenticator::new(Logins::new(accounts.clone(), domain.clone())),
                 DynDirectory::new(Addresses::new(accounts.clone(), rules)),

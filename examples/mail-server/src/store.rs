@@ -64,7 +64,7 @@ pub(crate) async fn postgres(url: &DatabaseUrl, max_message: u64) -> Outcome<Pos
 pub(crate) fn shared_accounts(store: &PostgresStore, domains: &[Domain]) -> Outcome<Shared> {
     let logins = store.logins(domains.iter().map(Domain::as_str));
     let logins = logins.map_err(|error| Failure::failed(format!("the accounts cannot be reached: {error}")))?;
-    Ok(Shared::new(logins, tokio::runtime::Handle::current()))
+    Ok(Shared::new(logins, store.fetch_log(), tokio::runtime::Handle::current()))
 }
 
 /// Removes all mailboxes of an account with their messages, and the subscriptions.

@@ -226,7 +226,6 @@ fn flags_that_make_no_sense_are_usage_errors() {
         (&["--smtp", "25"], &["`25` is no listener", "ADDRESS:PORT"]),
         (&["--store", "mysql://x"], &["no store", "sqlite:PATH"]),
         (&["--store", "postgres:u:p@x"], &["postgres://USER@HOST/DATABASE"]),
-        (&["--store", "postgres://u@127.0.0.1:1/x", "--expire-fetched", "14"], &["--expire-fetched", "postgres"]),
         (&["--max-message-size", "big"], &["`big` is no size"]),
         (&["--max-message-size", "1k"], &["too small"]),
         (&["--domain", "a b"], &["no domain name"]),

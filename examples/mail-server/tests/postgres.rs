@@ -40,8 +40,25 @@ impl Cluster {
     }
 
     fn server(&self, at: usize) -> Server {
-        let more = ["--store", &self.url, "--domain", "example.org", "--allow-insecure-login"];
-        Server::start(&self.folder.path().join(format!("node{at}")), &more)
+        self.server_with(at, &[])
+    }
+
+    fn server_with(&self, at: usize, more: &[&str]) -> Server {
+        let options = ["--store", &self.url, "--domain", "example.org", "--allow-insecure-login"];
+        Server::start(&self.folder.path().join(format!("node{at}")), &[&options, more].concat())
+    }
+
+    /// Asks the database until it says yes.
+    fn wait_for(&self, query: &str) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let client = database::connect(&self.url).await;
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while !client.query_one(query, &[]).await.unwrap().get::<_, bool>(0) {
+                assert!(Instant::now() < deadline, "{query} does not come true");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
     }
 
     /// An IMAP connection that has selected INBOX.
@@ -100,12 +117,16 @@ impl Imap {
 
 /// Sends a message by SMTP; whether it was taken.
 fn send(port: u16, subject: &str) -> std::io::Result<bool> {
+    send_to(port, "me@example.org", subject)
+}
+
+fn send_to(port: u16, to: &str, subject: &str) -> std::io::Result<bool> {
     let mut line = Line::try_connect(port)?;
     line.reply()?;
     for (command, code) in [
         ("EHLO client.example.net\r\n", "250"),
         ("MAIL FROM:<ada@example.net>\r\n", "250"),
-        ("RCPT TO:<me@example.org>\r\n", "250"),
+        (&*format!("RCPT TO:<{to}>\r\n"), "250"),
         ("DATA\r\n", "354"),
         (&*format!("Subject: {subject}\r\n\r\nHello\r\n.\r\n"), "250"),
     ] {
@@ -246,4 +267,65 @@ fn what_was_acknowledged_is_there_whoever_is_killed_and_however_they_are_restart
     command.arg("check");
     let checked = run(command, "");
     assert!(text(&checked.stdout).contains("all is as it has to be"), "{}", text(&checked.stderr));
+}
+
+#[test]
+fn a_copy_stays_for_14_days_whichever_server_it_was_fetched_from() {
+    const EXPIRE: [&str; 2] = ["--expire-fetched", "14"];
+    let Some(mut cluster) = Cluster::start(2) else { return };
+    for at in 0..2 {
+        cluster.servers[at].kill();
+        let again = cluster.server_with(at, &EXPIRE);
+        cluster.servers[at] = again;
+    }
+    for subject in ["one", "two", "three"] {
+        assert!(send(cluster.servers[0].port("smtp"), subject).unwrap());
+    }
+    // Two are fetched from the first server.
+    let mut pop3 = cluster.servers[0].connect("pop3");
+    for (command, answer) in [("", "+OK"), ("USER me\r\n", "+OK"), (&*format!("PASS {}\r\n", cluster.password), "+OK")]
+    {
+        pop3.send(command.as_bytes()).unwrap();
+        assert!(pop3.line().unwrap().starts_with(answer));
+    }
+    for command in ["RETR 1\r\n", "RETR 2\r\n"] {
+        pop3.send(command.as_bytes()).unwrap();
+        while pop3.line().unwrap() != "." {}
+    }
+    pop3.send(b"QUIT\r\n").unwrap();
+    assert!(pop3.line().unwrap().starts_with("+OK"));
+    // What was fetched is noted when the maildrop is closed, and the answer need not wait for that.
+    cluster.wait_for("SELECT count(*) = 2 FROM fetched");
+    // Fifteen days later. The other one sweeps, for whoever swept last did so long ago.
+    cluster.servers[0].kill();
+    for change in [
+        "UPDATE fetched SET at = at - interval '15 days'",
+        "UPDATE message SET saved = saved - 16 * 86400",
+        "UPDATE chore SET begun = begun - interval '15 days'",
+    ] {
+        cluster.wait_for(&format!("WITH done AS ({change} RETURNING 1) SELECT count(*) > 0 FROM done"));
+    }
+    cluster.servers[1].kill();
+    cluster.servers[1] = cluster.server_with(1, &EXPIRE);
+    cluster.wait_for("SELECT messages = 1 FROM mailbox");
+    cluster.wait_for("SELECT count(*) = 0 FROM fetched");
+    assert_eq!(cluster.imap(1).ask("SEARCH SUBJECT three"), ["* SEARCH 1"]);
+}
+
+#[test]
+fn postmaster_is_whom_the_server_was_told() {
+    let Some(mut cluster) = Cluster::start(1) else { return };
+    let mut command = program(&cluster.folder.path().join("node0"));
+    command.args(["account", "add", "ada", "--password-stdin"]);
+    let made = run(command, "correct horse battery\n");
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    cluster.servers[0].kill();
+    cluster.servers[0] = cluster.server_with(0, &["--postmaster", "ada", "--catch-all", "ada"]);
+    let port = cluster.servers[0].port("smtp");
+    for to in ["postmaster@example.org", "nobody@example.org"] {
+        assert!(send_to(port, to, "for ada").unwrap());
+    }
+    cluster.wait_for(
+        "SELECT messages = 2 FROM mailbox JOIN account ON account.id = mailbox.account WHERE account.name = 'ada@example.org'",
+    );
 }

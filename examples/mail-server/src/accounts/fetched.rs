@@ -1,8 +1,10 @@
 //! When POP3 first fetched a message: what "leave a copy for 14 days" counts from.
 //!
-//! In this file and not in the mail store: a keyword on each message would be shown to every IMAP client, would wake those
+//! In the accounts' file (or database) and not in the mail store: a keyword on each message would be shown to every IMAP client, would wake those
 //! that watch, and would have to be looked for in all mail every hour. Here an index names what is due. If the file is lost or
 //! older than the mail, messages stay longer, never shorter.
+
+use std::time::Duration;
 
 use mailstore_traits::{AccountId, Timestamp, Uid, UidSet, UidValidity};
 use rusqlite::params;
@@ -29,6 +31,9 @@ impl Accounts {
         uids: &UidSet,
         at: Timestamp,
     ) -> Result<()> {
+        if let Some(shared) = &self.shared {
+            return shared.note_fetched(account, uid_validity, uids, at);
+        }
         let insert = "INSERT OR IGNORE INTO fetched (account, uid_validity, uid, at)
             SELECT name, ?2, ?3, ?4 FROM account WHERE name = ?1";
         self.change(|db| {
@@ -43,6 +48,9 @@ impl Accounts {
     /// A page of what was fetched at that time or earlier, in the order of account, UIDVALIDITY and UID, from behind `after`
     /// on.
     pub(crate) fn fetched_until(&self, until: Timestamp, after: Option<&Fetched>, most: usize) -> Result<Vec<Fetched>> {
+        if let Some(shared) = &self.shared {
+            return shared.fetched_until(until, after, most);
+        }
         let query = "SELECT account, uid_validity, uid, at FROM fetched
             WHERE at <= ?1 AND (account, uid_validity, uid) > (?2, ?3, ?4)
             ORDER BY account, uid_validity, uid LIMIT ?5";
@@ -66,6 +74,9 @@ impl Accounts {
 
     /// Forgets these: they have gone.
     pub(crate) fn forget_fetched(&self, gone: &[Fetched]) -> Result<()> {
+        if let Some(shared) = &self.shared {
+            return shared.forget_fetched(gone);
+        }
         let delete = "DELETE FROM fetched WHERE account = ?1 AND uid_validity = ?2 AND uid = ?3";
         self.change(|db| {
             let mut delete = db.prepare_cached(delete)?;
@@ -74,6 +85,11 @@ impl Accounts {
             }
             Ok(Ok(()))
         })
+    }
+
+    /// Whether this server is to sweep now: of several that share their accounts one does in each such stretch of time.
+    pub(crate) fn claim_sweep(&self, every: Duration) -> Result<bool> {
+        self.shared.as_ref().map_or(Ok(true), |shared| shared.claim_sweep(every))
     }
 }
 

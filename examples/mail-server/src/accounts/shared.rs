@@ -3,29 +3,31 @@
 //! The methods block, as those on the file do. They may be called from a task of a runtime with several threads.
 
 use std::future::Future;
+use std::time::Duration;
 
 use mail_wire::Secret;
 use mail_wire::sasl::SaslConfig;
 use mailstore_traits::{
-    Destination, Directory, DynAuthenticator, DynDirectory, ErrorKind, Recipient, Resolution, StoreError,
+    AccountId, DynAuthenticator, DynDirectory, ErrorKind, StoreError, Timestamp, UidSet, UidValidity,
 };
-use store_postgres::Logins;
+use store_postgres::{FetchLog, Logins};
 use tokio::runtime::Handle;
 
-use super::{AccountsError, AppPassword, Listed, Result, Rules, generate};
+use super::{AccountsError, AppPassword, Fetched, Listed, Result, Rules, generate};
 use crate::name::Address;
 
 /// The accounts of a database.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
     logins: Logins,
+    fetched: FetchLog,
     runtime: Handle,
 }
 
 impl Shared {
     /// These, reached on that runtime.
-    pub(crate) fn new(logins: Logins, runtime: Handle) -> Self {
-        Self { logins, runtime }
+    pub(crate) fn new(logins: Logins, fetched: FetchLog, runtime: Handle) -> Self {
+        Self { logins, fetched, runtime }
     }
 
     fn wait<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T> {
@@ -153,38 +155,55 @@ impl Shared {
     }
 
     /// Whom mail is for, by the rules of this server.
-    pub(crate) fn directory(&self, rules: &Rules) -> DynDirectory {
-        DynDirectory::new(Ruled { logins: self.logins.clone(), catch_all: rules.catch_all.clone() })
+    pub(crate) fn directory(&self, rules: &Rules) -> Result<DynDirectory> {
+        let mut logins = self.logins.clone();
+        if let Some(postmaster) = &rules.postmaster {
+            logins = logins.with_postmaster(postmaster.as_str())?;
+        }
+        if let Some(catch_all) = &rules.catch_all {
+            logins = logins.with_catch_all(catch_all.as_str())?;
+        }
+        Ok(DynDirectory::new(logins))
     }
+
+    pub(super) fn note_fetched(
+        &self,
+        account: &AccountId,
+        uid_validity: UidValidity,
+        uids: &UidSet,
+        at: Timestamp,
+    ) -> Result<()> {
+        self.wait(self.fetched.note(account, uid_validity, uids, at))
+    }
+
+    pub(super) fn fetched_until(&self, until: Timestamp, after: Option<&Fetched>, most: usize) -> Result<Vec<Fetched>> {
+        let after = after.map(to_row);
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        let page = self.wait(self.fetched.until(until, after.as_ref(), most))?;
+        let from_row = |row: store_postgres::Fetched| {
+            let store_postgres::Fetched { account, uid_validity, uid, at, .. } = row;
+            Fetched { account, uid_validity, uid, at }
+        };
+        Ok(page.into_iter().map(from_row).collect())
+    }
+
+    pub(super) fn forget_fetched(&self, gone: &[Fetched]) -> Result<()> {
+        self.wait(self.fetched.forget(&gone.iter().map(to_row).collect::<Vec<_>>()))
+    }
+
+    pub(super) fn claim_sweep(&self, every: Duration) -> Result<bool> {
+        self.wait(self.fetched.claim_sweep(every))
+    }
+}
+
+fn to_row(fetched: &Fetched) -> store_postgres::Fetched {
+    let Fetched { account, uid_validity, uid, at } = fetched;
+    store_postgres::Fetched::new(account.clone(), *uid_validity, *uid, *at)
 }
 
 fn no_account(error: AccountsError, name: &Address) -> AccountsError {
     match error {
         AccountsError::Database(error) if error.kind() == ErrorKind::NotFound => AccountsError::NoAccount(name.clone()),
         other => other,
-    }
-}
-
-/// The database's addresses, and an account for those that it does not know.
-#[derive(Debug, Clone)]
-struct Ruled {
-    logins: Logins,
-    catch_all: Option<Address>,
-}
-
-impl Directory for Ruled {
-    async fn resolve(&self, recipient: &Recipient) -> mailstore_traits::Result<Resolution> {
-        let found = self.logins.resolve(recipient).await?;
-        match (&found, &self.catch_all) {
-            (Resolution::UnknownUser, Some(catch_all)) => {
-                // One that has been removed meanwhile gets nothing.
-                let known = self.logins.list().await?.into_iter().map(|login| login.name);
-                Ok(match known.into_iter().find(|name| name.as_str() == catch_all.as_str()) {
-                    Some(account) => Resolution::Local(vec![Destination::inbox(account)]),
-                    None => found,
-                })
-            }
-            _ => Ok(found),
-        }
     }
 }

@@ -1,12 +1,12 @@
 //! Whether the database agrees with itself: counts with what they count, references with what they refer to.
 //!
 //! Other processes work meanwhile. A mailbox is looked at in one state of the database, without a lock, so what is under
-//! way is not seen; it is mended while its row is held, after another look. The octets themselves are read by whoever reads
-//! the messages: here it is counted whether they are as many as they should be.
+//! way is not seen; it is mended while its row is held, after another look. Then the octets themselves are read.
 
 use mailstore_traits::Finding;
 
 use crate::error::Outcome;
+use crate::octets;
 use crate::pool::{Kind, Tx};
 use crate::store::Inner;
 
@@ -48,12 +48,6 @@ macro_rules! words {
 
 /// What has to hold in each mailbox.
 const OF_A_MAILBOX: &[Rule] = &[
-    Rule {
-        what: "messages whose octets are lost",
-        find: "SELECT count(*) FROM message m JOIN body b ON b.id = m.body WHERE m.mailbox = $1 AND b.object IS NULL \
-               AND b.size <> (SELECT coalesce(sum(length(octets)), 0) FROM chunk WHERE content = b.content)",
-        mend: &[],
-    },
     Rule {
         what: "messages whose size is wrong",
         find: "SELECT count(*) FROM message m JOIN body b ON b.id = m.body LEFT JOIN extra e ON e.message = m.id \
@@ -167,6 +161,7 @@ pub(crate) async fn check(store: &Inner, mend: bool) -> Outcome<Vec<Finding>> {
         let found = apply(&tx, rule, &[], mend).await;
         tell(&mut findings, rule, store.end(tx, found).await?, mend);
     }
+    findings.extend(octets::check(store).await?);
     Ok(findings)
 }
 

@@ -90,8 +90,8 @@ fn chunks(
     })
 }
 
-/// Octets that lie in one chunk.
-async fn read(store: &Inner, content: &Content, part: Range<u64>) -> Outcome<Bytes> {
+/// Octets that lie in one chunk, or anywhere in an object.
+pub(crate) async fn read(store: &Inner, content: &Content, part: Range<u64>) -> Outcome<Bytes> {
     let len = usize::try_from(part.end.saturating_sub(part.start)).unwrap_or(usize::MAX);
     let octets = match content {
         Content::Memory(octets) => slice(octets, part),

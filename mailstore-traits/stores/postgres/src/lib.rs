@@ -171,6 +171,8 @@ mod check;
 mod content;
 mod courier;
 mod error;
+#[cfg(feature = "logins")]
+mod fetched;
 mod flags;
 mod keeper;
 mod lease;
@@ -180,6 +182,7 @@ mod logins;
 mod mailboxes;
 mod messages;
 mod objects;
+mod octets;
 mod options;
 mod place;
 mod pool;
@@ -194,6 +197,8 @@ mod url;
 
 pub use account::PostgresAccount;
 pub use error::OpenError;
+#[cfg(feature = "logins")]
+pub use fetched::{FetchLog, Fetched};
 #[cfg(feature = "logins")]
 pub use logins::{Login, Logins};
 pub use options::Options;

@@ -41,6 +41,9 @@ pub struct Logins {
     hashing: Arc<Semaphore>,
     /// What nobody's password is hashed with.
     decoy: Arc<Recipe>,
+    /// The addresses that get what has no address of its own.
+    postmaster: Option<String>,
+    catch_all: Option<String>,
 }
 
 /// A login, as [`Logins::list`] tells it.
@@ -90,6 +93,8 @@ impl PostgresStore {
             domains,
             hashing: Arc::new(Semaphore::new(processors)),
             decoy: Arc::new(Recipe::new()?),
+            postmaster: None,
+            catch_all: None,
         })
     }
 }
@@ -111,8 +116,29 @@ macro_rules! work {
         })
     }};
 }
+pub(crate) use work;
 
 impl Logins {
+    /// Mail for `postmaster` and `abuse`, unless those are somebody's address, is for this one; for the oldest login if
+    /// nobody is behind it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if it is no address.
+    pub fn with_postmaster(mut self, address: &str) -> Result<Self> {
+        self.postmaster = Some(self.legal(address)?);
+        Ok(self)
+    }
+
+    /// Mail for local parts that are nobody's is for this address. Without it, or while nobody is behind it, such mail is
+    /// refused.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if it is no address.
+    pub fn with_catch_all(mut self, address: &str) -> Result<Self> {
+        self.catch_all = Some(self.legal(address)?);
+        Ok(self)
+    }
+
     /// A name as it is kept: with a domain, in lower case. `None` if it can be nobody's.
     fn name(&self, text: &str) -> Option<String> {
         let text = text.to_lowercase();
@@ -299,7 +325,6 @@ impl Logins {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    /// A login's recipe, and its passwords by label.
     /// How SASL is to be spoken, so that strangers look as those do who may log in (attack row A1): names are folded as
     /// here, and salts for strangers made with a key that all processes of the service share.
     ///
@@ -322,6 +347,7 @@ impl Logins {
             .with_name_folding(fold))
     }
 
+    /// A login's recipe, and its passwords by label.
     async fn record(&self, name: &str) -> Result<Option<(Recipe, Vec<(String, ScramKeyPair)>)>> {
         let name = name.to_owned();
         work!(self, Read, |tx| async {
@@ -403,8 +429,9 @@ impl Authenticator for Logins {
 
 impl Directory for Logins {
     /// The logins that an address stands for: as it is, or without its tag (`ada+lists` is `ada`), through any number of
-    /// aliases. `postmaster` and `abuse`, which every domain has to answer to (RFC 5321 §4.5.1, RFC 2142), go to the oldest
-    /// login if they are not given to anybody.
+    /// aliases. `postmaster` and `abuse`, which every domain has to answer to (RFC 5321 §4.5.1, RFC 2142), go to
+    /// [`with_postmaster`](Logins::with_postmaster)'s address or the oldest login if they are not given to anybody, and what
+    /// is nobody's to [`with_catch_all`](Logins::with_catch_all)'s.
     async fn resolve(&self, recipient: &Recipient) -> Result<Resolution> {
         let local = recipient.local_part.to_lowercase();
         let domain = match &recipient.domain {
@@ -413,16 +440,18 @@ impl Directory for Logins {
             Some(domain) => self.domains.iter().find(|own| *own == domain),
         };
         let Some(domain) = domain else { return Ok(Resolution::NotLocal) };
+        // The addresses to try, the first that somebody is behind being the one.
+        let mut addresses = Vec::new();
         // A local part that was quoted may hold an `@`, and is then nobody's name here; it must not be read as an address
-        // of another domain (attack row R1).
-        if local.contains(['@', '\0']) {
-            return Ok(Resolution::UnknownUser);
+        // of another domain (attack row R1). PostgreSQL's text knows no NUL.
+        if !local.contains(['@', '\0']) {
+            addresses.push(format!("{local}@{domain}"));
+            if let Some((user, _)) = local.split_once('+').filter(|(user, _)| !user.is_empty()) {
+                addresses.push(format!("{user}@{domain}"));
+            }
         }
         let role = local == "postmaster" || local == "abuse";
-        let mut addresses = vec![format!("{local}@{domain}")];
-        if let Some((user, _)) = local.split_once('+').filter(|(user, _)| !user.is_empty()) {
-            addresses.push(format!("{user}@{domain}"));
-        }
+        addresses.extend(if role { &self.postmaster } else { &self.catch_all }.clone());
         let found = work!(self, Read, |tx| async {
             for address in &addresses {
                 let found = follow(&tx, address).await?;

@@ -11,7 +11,7 @@ pub(crate) const SCHEMA: &str = "pillarbox";
 const LOCK: i64 = 0x5062_6f78_0000_0001;
 
 /// Step *n* makes a database of version *n* into one of version *n* + 1. A step that has been published is never changed.
-pub(crate) const MIGRATIONS: &[&str] = &[V1];
+pub(crate) const MIGRATIONS: &[&str] = &[V1, V2];
 
 const V1: &str = r#"
 CREATE TABLE account (
@@ -169,6 +169,24 @@ CREATE TABLE alias (
 CREATE TABLE setting (
     name text COLLATE "C" PRIMARY KEY,
     value bytea NOT NULL
+);
+"#;
+
+const V2: &str = r#"
+-- When POP3 first fetched a message: what "leave a copy for so many days" counts from.
+CREATE TABLE fetched (
+    login text COLLATE "C" NOT NULL REFERENCES login (name) ON DELETE CASCADE,
+    uid_validity bigint NOT NULL,
+    uid bigint NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (login, uid_validity, uid)
+);
+CREATE INDEX fetched_at ON fetched (at);
+
+-- What one process of all does at a time, and when one last began.
+CREATE TABLE chore (
+    name text COLLATE "C" PRIMARY KEY,
+    begun timestamptz NOT NULL
 );
 "#;
 

@@ -1,16 +1,19 @@
 //! Who may log in, and whom mail is for.
 #![cfg(feature = "logins")]
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
 
 mod common;
 mod server;
 
+use std::time::Duration;
+
 use common::*;
 use mailstore_traits::{
-    AccountId, Authenticator, Directory, ErrorKind, Recipient, Resolution, ScramHash, Secret, UserName,
+    AccountId, Authenticator, Directory, ErrorKind, Recipient, Resolution, ScramHash, Secret, Timestamp, Uid, UidSet,
+    UidValidity, UserName,
 };
 use server::{connect, server};
-use store_postgres::Logins;
+use store_postgres::{Fetched, Logins};
 
 fn secret(text: &str) -> Secret<String> {
     Secret::new(text.to_owned())
@@ -128,6 +131,75 @@ async fn mail_finds_its_logins_through_tags_aliases_and_roles() {
     logins.remove_alias("team", "all").await.unwrap();
     assert_eq!(resolve(&logins, "team", "example.org").await, ["ada@example.org"]);
     assert_eq!(logins.aliases().await.unwrap().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_says_who_gets_what_has_no_address_of_its_own() {
+    let Some((logins, plain, _)) = nodes().await else { return };
+    for name in ["ada", "bob"] {
+        logins.add(name, &secret("x")).await.unwrap();
+    }
+    let chosen = logins.clone().with_postmaster("Bob").unwrap().with_catch_all("rest@example.com").unwrap();
+    assert_eq!(resolve(&chosen, "postmaster", "example.com").await, ["bob@example.org"]);
+    assert_eq!(resolve(&chosen, "abuse", "example.org").await, ["bob@example.org"]);
+    assert_eq!(resolve(&plain, "abuse", "example.org").await, ["ada@example.org"]);
+    // Nobody is behind that address yet.
+    assert_eq!(resolve(&chosen, "nobody", "example.org").await, ["UnknownUser"]);
+    logins.add_alias("rest@example.com", "ada").await.unwrap();
+    assert_eq!(resolve(&chosen, "nobody", "example.org").await, ["ada@example.org"]);
+    assert_eq!(resolve(&chosen, "bob@example.org", "example.com").await, ["ada@example.org"], "a quoted at sign");
+    assert_eq!(resolve(&chosen, "bob+x", "example.org").await, ["bob@example.org"]);
+    assert_eq!(resolve(&chosen, "nobody", "other.example").await, ["NotLocal"]);
+    assert_eq!(resolve(&plain, "nobody", "example.org").await, ["UnknownUser"]);
+    logins.remove("bob").await.unwrap();
+    assert_eq!(resolve(&chosen, "postmaster", "example.org").await, ["ada@example.org"], "the oldest");
+    assert_eq!(logins.with_catch_all("a b").unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_fetch_counts_and_goes_with_the_login() {
+    let url = match server() {
+        Some(server) => server.database().await,
+        None => return,
+    };
+    let (here, there) = tokio::join!(open(&url), open(&url));
+    let logins = here.logins(["example.org"]).unwrap();
+    let ada = logins.add("ada", &secret("x")).await.unwrap();
+    let (here, there) = (here.fetch_log(), there.fetch_log());
+    let numbering = UidValidity::new(u32::MAX).unwrap();
+    let uids = |list: &[u32]| list.iter().copied().filter_map(Uid::new).collect::<UidSet>();
+    let at = Timestamp::from_unix;
+    here.note(&ada, numbering, &uids(&[1, 2, u32::MAX]), at(100)).await.unwrap();
+    there.note(&ada, numbering, &uids(&[2, 4]), at(200)).await.unwrap();
+    there.note(&AccountId::new("nobody@example.org"), numbering, &uids(&[1]), at(1)).await.unwrap();
+    let numbers = |page: &[Fetched]| page.iter().map(|it| (it.uid.value(), it.at.unix_seconds())).collect::<Vec<_>>();
+    assert!(here.until(at(99), None, 10).await.unwrap().is_empty());
+    assert_eq!(numbers(&here.until(at(199), None, 10).await.unwrap()), [(1, 100), (2, 100), (u32::MAX, 100)]);
+    let page = there.until(at(200), None, 2).await.unwrap();
+    assert_eq!((numbers(&page), &page[0].account, page[0].uid_validity), (vec![(1, 100), (2, 100)], &ada, numbering));
+    assert_eq!(numbers(&here.until(at(200), page.last(), 2).await.unwrap()), [(4, 200), (u32::MAX, 100)]);
+    here.forget(&page).await.unwrap();
+    assert_eq!(numbers(&there.until(at(200), None, 10).await.unwrap()), [(4, 200), (u32::MAX, 100)]);
+    logins.remove("ada").await.unwrap();
+    assert!(there.until(at(200), None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_all_sweeps_at_a_time() {
+    let url = match server() {
+        Some(server) => server.database().await,
+        None => return,
+    };
+    let (one, two) = tokio::join!(open(&url), open(&url));
+    let hour = Duration::from_secs(3600);
+    let (one, two) = (one.fetch_log(), two.fetch_log());
+    let (first, second) = tokio::join!(one.claim_sweep(hour), two.claim_sweep(hour));
+    assert_eq!(usize::from(first.unwrap()) + usize::from(second.unwrap()), 1);
+    assert!(!one.claim_sweep(hour).await.unwrap());
+    assert!(two.claim_sweep(Duration::ZERO).await.unwrap());
+    let db = connect(&url).await;
+    db.execute("UPDATE chore SET begun = begun - interval '1 hour'", &[]).await.unwrap();
+    assert!(two.claim_sweep(hour).await.unwrap(), "whoever did it last may have gone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Large bodies in a folder of objects.
 #![cfg(feature = "object-store")]
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
 
 mod common;
 mod server;
@@ -126,6 +126,16 @@ async fn bodies_stay_where_they_are_when_the_configuration_changes() {
     let poor = tables.open(&ada(), &mailstore_traits::Actor::Service).await.unwrap();
     assert!(read(&poor, &inbox, first).await.unwrap() == one);
     assert_eq!(read(&poor, &inbox, second).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(told(&objects).await, Vec::<String>::new());
+    assert_eq!(
+        told(&tables).await,
+        ["bodies in an object store, which this program was not told of and has not read: 1"]
+    );
+}
+
+/// What a check of the store tells.
+async fn told(store: &PostgresStore) -> Vec<String> {
+    store.check(false).await.unwrap().into_iter().map(|finding| finding.what).collect()
 }
 
 /// Any store of the `object_store` crate will do; and one that has lost an object says so, rather than serve less.
@@ -142,6 +152,12 @@ async fn an_object_that_has_gone_is_told_as_corrupt() {
     let uid = deliver(&store, &message).await.unwrap().uid;
     assert!(read(&account, &inbox, uid).await.unwrap() == message);
     let name: String = connect(&url).await.query_one("SELECT object FROM body", &[]).await.unwrap().get(0);
+    assert_eq!(told(&store).await, Vec::<String>::new());
+    let mut changed = message.clone();
+    changed[5_000_000] ^= 1;
+    memory.put(&name.as_str().into(), changed.into()).await.unwrap();
+    assert_eq!(told(&store).await, ["ada@example.org's INBOX, UID 1: its octets are not those that came"]);
     memory.delete(&name.as_str().into()).await.unwrap();
     assert_eq!(read(&account, &inbox, uid).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(told(&store).await, ["ada@example.org's INBOX, UID 1: its octets are lost"]);
 }
