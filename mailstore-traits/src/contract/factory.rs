@@ -41,8 +41,9 @@ pub trait Factory: Send + Sync + 'static {
     }
 
     /// The store at that [place](Self::place), opened: by a process that will be killed at any moment, and by this one when
-    /// that has happened, again and again. What a start has to mend, it mends here. A store that lends maildrops for a time
-    /// lends them for less than [`unhindered_within`](Declared::unhindered_within).
+    /// that has happened, again and again. What a start has to mend, it mends here. An owner's lock may be held for a moment
+    /// longer, by a process that another test is just starting and that has all open files until then: waits for it. A store
+    /// that lends maildrops for a time lends them for less than [`unhindered_within`](Declared::unhindered_within).
     fn open_at(&self, place: &str) -> impl Future<Output = Option<Self::Store>> + Send {
         let _ = place;
         std::future::ready(None)

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mailstore_traits::MailStore;
 use mailstore_traits::contract::Factory;
-use store_maildir::{MaildirStore, Options};
+use store_maildir::{MaildirStore, OpenError, Options};
 use tempfile::TempDir;
 
 use crate::common::check_consistency;
@@ -67,7 +67,16 @@ impl Factory for Maildir {
     }
 
     async fn open_at(&self, place: &str) -> Option<MaildirStore> {
-        Some(MaildirStore::open(place).unwrap())
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match MaildirStore::open(place) {
+                // A process that another thread is just starting has all open files until it becomes another program.
+                Err(OpenError::Index(store_sqlite::OpenError::InUse { .. })) if Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                opened => return Some(opened.unwrap()),
+            }
+        }
     }
 
     async fn inspect(&self, place: &str) {

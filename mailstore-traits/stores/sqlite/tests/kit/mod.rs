@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mailstore_traits::contract::Factory;
-use store_sqlite::SqliteStore;
+use store_sqlite::{OpenError, SqliteStore};
 use tempfile::TempDir;
 
 use crate::common::check_consistency;
@@ -68,7 +68,16 @@ impl Factory for Sqlite {
     }
 
     async fn open_at(&self, place: &str) -> Option<SqliteStore> {
-        Some(SqliteStore::options().body_grace(Duration::ZERO).open(place).unwrap())
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match SqliteStore::options().body_grace(Duration::ZERO).open(place) {
+                // A process that another thread is just starting has all open files until it becomes another program.
+                Err(OpenError::InUse { .. }) if Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                opened => return Some(opened.unwrap()),
+            }
+        }
     }
 
     async fn inspect(&self, place: &str) {
