@@ -94,6 +94,31 @@ enum Fault {
     IndexesFlagsOnce,
     /// Its index does not know of NOT.
     IndexesWithoutNot,
+    /// What is one step is several, and a call that is dropped stays between them.
+    InSteps(Step),
+}
+
+/// What is done in several steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// One message after the other is committed.
+    Commit,
+    /// The new one comes, and then the old one goes.
+    Replace,
+    /// One recipient after the other.
+    Deliver,
+    /// One message after the other is copied.
+    Copy,
+    /// One message after the other is expunged.
+    Expunge,
+    /// The mailboxes below first.
+    Rename,
+    /// It is emptied, and then removed.
+    Delete,
+    /// The old limits go, and then the new ones come.
+    Quota,
+    /// A maildrop is written down as lent before anybody has it.
+    Lease,
 }
 
 #[derive(Clone)]
@@ -109,6 +134,8 @@ struct Broken {
     left: Arc<Mutex<BTreeMap<MailboxName, Vec<Annotation>>>>,
     /// Whether a call found the backend away.
     was_away: Arc<AtomicBool>,
+    /// A maildrop that is lent and that nobody has yet.
+    lent: Arc<Mutex<Option<MaildropLease>>>,
     /// The messages that the index has, with what it has of them.
     indexed: Arc<Mutex<BTreeMap<(MailboxId, Uid), Indexed>>>,
 }
@@ -136,6 +163,7 @@ impl Factory for Fault {
             remembered: Arc::default(),
             left: Arc::default(),
             was_away: Arc::default(),
+            lent: Arc::default(),
             indexed: Arc::default(),
         }
     }
@@ -216,7 +244,15 @@ impl MailStore for Broken {
     }
 
     async fn deliver(&self, blob: &MemoryBlob, targets: Vec<Target>, mode: Mode) -> Result<Vec<Result<Placed>>> {
-        self.inner.deliver(blob, targets, mode).await
+        if self.fault != Fault::InSteps(Step::Deliver) {
+            return self.inner.deliver(blob, targets, mode).await;
+        }
+        let mut placed = Vec::new();
+        for target in targets {
+            placed.extend(self.inner.deliver(blob, vec![target], mode).await?);
+            let_go().await;
+        }
+        Ok(placed)
     }
 }
 
@@ -283,10 +319,24 @@ impl Account for BrokenAccount {
                 self.store.left.lock().expect("no test panics with it").insert(info.name, left);
             }
         }
+        if self.is(Fault::InSteps(Step::Delete)) {
+            self.inner.expunge(mailbox, &UidSet::all(), false).await?;
+            let_go().await;
+        }
         self.inner.delete(mailbox).await
     }
 
     async fn rename(&self, from: &MailboxName, to: &MailboxName) -> Result<()> {
+        if self.is(Fault::InSteps(Step::Rename)) {
+            let all: Vec<MailboxInfo> = self.inner.list(ListHint::default()).try_collect().await?;
+            for below in
+                all.into_iter().filter(|info| info.id.is_some() && info.name.is_below(from)).map(|info| info.name)
+            {
+                let moved = MailboxName::parse(&below.as_str().replacen(from.as_str(), to.as_str(), 1));
+                self.inner.rename(&below, &moved.map_err(|_| ErrorKind::Invalid)?).await?;
+                let_go().await;
+            }
+        }
         let Ok(old) = self.inner.find(from).await else { return self.inner.rename(from, to).await };
         if !self.is(Fault::RenamesByCopy) || from.is_inbox() {
             return self.inner.rename(from, to).await;
@@ -428,6 +478,24 @@ impl Account for BrokenAccount {
             }
             return placed;
         }
+        if self.is(Fault::InSteps(Step::Commit)) {
+            let mut placed = Vec::new();
+            for placement in placements {
+                placed.extend(self.inner.commit(vec![placement], mode).await?);
+                let_go().await;
+            }
+            return Ok(placed);
+        }
+        if self.is(Fault::InSteps(Step::Replace)) {
+            let old: Vec<_> =
+                placements.iter_mut().filter_map(|new| Some((new.mailbox.clone(), new.replaces.take()?))).collect();
+            let placed = self.inner.commit(placements, mode).await;
+            for (mailbox, old) in old {
+                let_go().await;
+                self.inner.expunge(&mailbox, &old.into(), false).await?;
+            }
+            return placed;
+        }
         if !self.is(Fault::VisibleLate) {
             return self.inner.commit(placements, mode).await;
         }
@@ -487,6 +555,14 @@ impl Account for BrokenAccount {
             self.inner.copy(source, &UidSet::new(), destination).await?;
             return self.service.copy(source, uids, destination).await;
         }
+        if self.is(Fault::InSteps(Step::Copy)) {
+            let mut copied = self.inner.copy(source, &UidSet::new(), destination).await?;
+            for uid in self.inner.snapshot(source, false).await?.uids.iter().filter(|uid| uids.contains(*uid)) {
+                copied.uids.extend(self.inner.copy(source, &uid.into(), destination).await?.uids);
+                let_go().await;
+            }
+            return Ok(copied);
+        }
         self.inner.copy(source, uids, destination).await
     }
 
@@ -501,6 +577,16 @@ impl Account for BrokenAccount {
     }
 
     async fn expunge(&self, mailbox: &MailboxId, uids: &UidSet, only_deleted: bool) -> Result<(UidSet, ModSeq)> {
+        if self.is(Fault::InSteps(Step::Expunge)) {
+            let (mut gone, mut last) = self.inner.expunge(mailbox, &UidSet::new(), only_deleted).await?;
+            for uid in self.inner.snapshot(mailbox, false).await?.uids.iter().filter(|uid| uids.contains(*uid)) {
+                let (one, modseq) = self.inner.expunge(mailbox, &uid.into(), only_deleted).await?;
+                gone.extend_from(&one);
+                last = modseq;
+                let_go().await;
+            }
+            return Ok((gone, last));
+        }
         let rights = self.inner.my_rights(mailbox).await?;
         let unmarked = self.is(Fault::ExpungesUnmarked) && rights.contains('e') && rights.contains('r');
         if unmarked || self.is(Fault::ExpungesByReaders) && rights.contains('r') {
@@ -524,7 +610,14 @@ impl Account for BrokenAccount {
     }
 
     async fn lease_maildrop(&self, mailbox: &MailboxId) -> Result<MaildropLease> {
-        self.inner.lease_maildrop(mailbox).await
+        let lease = self.inner.lease_maildrop(mailbox).await?;
+        if !self.is(Fault::InSteps(Step::Lease)) {
+            return Ok(lease);
+        }
+        *self.store.lent.lock().expect("no test panics with it") = Some(lease);
+        let_go().await;
+        let lease = self.store.lent.lock().expect("no test panics with it").take();
+        lease.ok_or_else(|| ErrorKind::InUse.into())
     }
 
     async fn quota_roots(&self, mailbox: &MailboxId) -> Result<Vec<QuotaRoot>> {
@@ -532,6 +625,10 @@ impl Account for BrokenAccount {
     }
 
     async fn set_quota(&self, root: &str, limits: &[(QuotaResource, u64)]) -> Result<QuotaRoot> {
+        if self.is(Fault::InSteps(Step::Quota)) {
+            self.inner.set_quota(root, &[]).await?;
+            let_go().await;
+        }
         self.inner.set_quota(root, limits).await
     }
 
@@ -702,6 +799,14 @@ fn what_is_done_by_half_or_too_much_is_found() {
     fails(Fault::ExpungesWhatIsAsked, &["random_histories_agree_with_the_model"]);
     fails(Fault::CommitsHalf, &["a_commit_of_many_is_in_order_and_whole", "over_quota_changes_nothing"]);
     fails(Fault::RenamesByCopy, &["a_rename_keeps_all_but_the_name", "a_rename_takes_the_children_along"]);
+}
+
+#[test]
+fn what_a_dropped_call_leaves_between_two_steps_is_found() {
+    use Step::*;
+    for step in [Commit, Replace, Deliver, Copy, Expunge, Rename, Delete, Quota, Lease] {
+        fails(Fault::InSteps(step), &["a_dropped_future_leaves_all_or_nothing"]);
+    }
 }
 
 #[test]

@@ -89,12 +89,12 @@ pub(super) async fn a_dropped_future_leaves_all_or_nothing<F: Factory>(kit: &Kit
         look.left == 0
     ));
     at_every_await!("a rename", |scene| account.rename(&scene.from, &scene.to), |look| (
-        look.old_names == 2 && look.new_names == 0,
-        look.old_names == 0 && look.new_names == 2
+        look.old_names == 2 && look.new_names == 0 && look.in_child == Some(1),
+        look.old_names == 0 && look.new_names == 2 && look.in_child == Some(1)
     ));
     at_every_await!("a delete", |scene| account.delete(&scene.child), |look| (
-        look.old_names == 2,
-        look.old_names == 1
+        look.old_names == 2 && look.in_child == Some(1),
+        look.old_names == 1 && look.in_child.is_none()
     ));
     at_every_await!("a create", |scene| account.create(&scene.to, None), |look| (
         look.new_names == 0,
@@ -225,7 +225,7 @@ async fn a_lease<F: Factory, A: Account>(kit: &Kit<F>, account: &A) -> Check {
     Ok(())
 }
 
-/// Two mailboxes, with three messages in the first, and a name with a child.
+/// Two mailboxes, with three messages in the first, and a name with a child that has one.
 struct Scene {
     source: MailboxId,
     destination: MailboxId,
@@ -249,6 +249,8 @@ struct Look {
     uid_rise: u32,
     old_names: usize,
     new_names: usize,
+    /// Messages in the child; `None` if it is not there.
+    in_child: Option<u64>,
     /// The old name.
     subscribed: bool,
 }
@@ -261,6 +263,7 @@ impl Scene {
         let (from, to) = (name(&format!("From-{source}"))?, name(&format!("To-{source}"))?);
         account.create(&from, None).await?;
         let child = account.create(&from.child("Child").map_err(Stop::failed)?, None).await?.id;
+        append(account, &child, message(9)).await?;
         let all = uids(fill(account, &source, 3).await?);
         let first = all.first().unwrap_or(Uid::MIN);
         let uid_next = account.snapshot(&source, false).await?.uid_next;
@@ -285,6 +288,11 @@ impl Scene {
     async fn look_once<A: Account>(&self, account: &A) -> Check<Look> {
         let left = account.snapshot(&self.source, false).await?;
         let come = account.snapshot(&self.destination, false).await?;
+        let in_child = match account.snapshot(&self.child, false).await {
+            Ok(child) => Some(child.uids.len()),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
         let names = list(account).await?;
         let below = |root: &crate::MailboxName| {
             names.iter().filter(|info| info.id.is_some() && (info.name == *root || info.name.is_below(root))).count()
@@ -296,6 +304,7 @@ impl Scene {
             uid_rise: left.uid_next.map_or(0, Uid::value) - self.uid_next.map_or(0, Uid::value),
             old_names: below(&self.from),
             new_names: below(&self.to),
+            in_child,
             subscribed: names.iter().any(|info| info.name == self.from && info.subscribed),
         })
     }

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use futures::Stream;
+use futures::{Stream, TryStreamExt};
 use mailstore_traits::contract::{Declared, Factory};
 use mailstore_traits::*;
 use store_sqlite::{SqliteAccount, SqliteBlob, SqliteStage, SqliteStore};
@@ -29,6 +29,16 @@ enum Fault {
     TellsNothing,
     /// A maildrop is lent by a file, which nobody removes who was killed.
     LendsByFile,
+    /// A copy is made message by message.
+    CopiesOneByOne,
+    /// The new one is there before the old one goes.
+    ReplacesInTwoSteps,
+    /// Those below are renamed first, each for itself.
+    RenamesOneByOne,
+    /// A mailbox is emptied, and then removed.
+    DeletesInTwoSteps,
+    /// UIDNEXT is what follows from the messages that are there.
+    ForgetsUids,
 }
 
 struct Careless {
@@ -71,6 +81,11 @@ impl Factory for Careless {
     }
 
     async fn open_at(&self, place: &str) -> Option<Store> {
+        if self.fault == Fault::ForgetsUids {
+            let next = "UPDATE mailbox SET uid_next = \
+                        coalesce((SELECT max(uid) + 1 FROM message WHERE message.mailbox = mailbox.id), 1)";
+            rusqlite::Connection::open(place).unwrap().execute(next, []).unwrap();
+        }
         Some(Store { inner: self.sqlite.open_at(place).await?, fault: self.fault })
     }
 
@@ -163,10 +178,25 @@ impl Account for Handle {
     }
 
     async fn delete(&self, mailbox: &MailboxId) -> Result<()> {
+        if self.fault == Fault::DeletesInTwoSteps {
+            self.inner.expunge(mailbox, &UidSet::all(), false).await?;
+            dawdle().await;
+        }
         self.inner.delete(mailbox).await
     }
 
     async fn rename(&self, from: &MailboxName, to: &MailboxName) -> Result<()> {
+        if self.fault == Fault::RenamesOneByOne {
+            let listed: Vec<MailboxInfo> = self.inner.list(ListHint::default()).try_collect().await?;
+            for below in
+                listed.into_iter().filter(|info| info.id.is_some() && info.name.is_below(from)).map(|info| info.name)
+            {
+                let moved = below.as_str().replacen(from.as_str(), to.as_str(), 1);
+                let moved = MailboxName::parse(&moved).map_err(|_| ErrorKind::Invalid)?;
+                self.inner.rename(&below, &moved).await?;
+                dawdle().await;
+            }
+        }
         self.inner.rename(from, to).await
     }
 
@@ -213,6 +243,17 @@ impl Account for Handle {
     }
 
     async fn commit(&self, placements: Vec<Placement<SqliteBlob>>, mode: Mode) -> Result<Vec<Result<Placed>>> {
+        if self.fault == Fault::ReplacesInTwoSteps
+            && let [placement] = &placements[..]
+            && let Some(old) = placement.replaces
+        {
+            let (mailbox, mut new) = (placement.mailbox.clone(), placement.clone());
+            new.replaces = None;
+            let placed = self.inner.commit(vec![new], mode).await?;
+            dawdle().await;
+            self.inner.expunge(&mailbox, &old.into(), false).await?;
+            return Ok(placed);
+        }
         if self.fault != Fault::CommitsOneByOne {
             return self.inner.commit(placements, mode).await;
         }
@@ -235,7 +276,15 @@ impl Account for Handle {
     }
 
     async fn copy(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
-        self.inner.copy(source, uids, destination).await
+        if self.fault != Fault::CopiesOneByOne {
+            return self.inner.copy(source, uids, destination).await;
+        }
+        let mut copied = self.inner.copy(source, &UidSet::new(), destination).await?;
+        for uid in self.inner.snapshot(source, false).await?.uids.iter().filter(|uid| uids.contains(*uid)) {
+            copied.uids.extend(self.inner.copy(source, &uid.into(), destination).await?.uids);
+            dawdle().await;
+        }
+        Ok(copied)
     }
 
     async fn move_messages(&self, source: &MailboxId, uids: &UidSet, destination: &MailboxId) -> Result<Transferred> {
@@ -287,6 +336,11 @@ macro_rules! is_found_out {
 }
 
 is_found_out!(a_move_in_two_steps_is_found_out, MovesInTwoSteps, " is there by half");
+is_found_out!(a_copy_in_pieces_is_found_out, CopiesOneByOne, "copy ");
+is_found_out!(a_replacement_in_two_steps_is_found_out, ReplacesInTwoSteps, " in the place of ");
+is_found_out!(a_rename_in_pieces_is_found_out, RenamesOneByOne, "rename ");
+is_found_out!(a_delete_in_two_steps_is_found_out, DeletesInTwoSteps, "delete ");
+is_found_out!(uids_that_are_forgotten_are_found_out, ForgetsUids, " can be given out again");
 is_found_out!(a_commit_in_pieces_is_found_out, CommitsOneByOne, "commit ");
 is_found_out!(a_delivery_in_pieces_is_found_out, DeliversOneByOne, "deliver ");
 is_found_out!(an_answer_before_the_work_is_done_is_found_out, AnswersEarly, "the subscription of ");
