@@ -5,13 +5,15 @@
 //! who looks on knows what was done, and what was under way when it was killed.
 
 mod operation;
+mod planner;
 mod process;
 mod world;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use operation::{Kind, Planner};
+use operation::Kind;
+use planner::Planner;
 use process::{Killed, Line};
 pub(super) use process::{is_child, work};
 use world::{WORKERS, World, shown};

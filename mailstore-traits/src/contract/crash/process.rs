@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 
-use super::operation::{Answer, Planner};
+use super::operation::Answer;
+use super::planner::Planner;
 use super::world::{WORKERS, World};
 use crate::contract::Factory;
 use crate::contract::tools::*;
