@@ -1,8 +1,8 @@
 //! When POP3 first fetched a message: what "leave a copy for 14 days" counts from.
 //!
-//! In the accounts' file (or database) and not in the mail store: a keyword on each message would be shown to every IMAP client, would wake those
-//! that watch, and would have to be looked for in all mail every hour. Here an index names what is due. If the file is lost or
-//! older than the mail, messages stay longer, never shorter.
+//! In the accounts' file (or database) and not in the mail store: a keyword on each message would be shown to every IMAP
+//! client, would wake those that watch, and would have to be looked for in all mail every hour. Here an index names what is
+//! due. If the file is lost or older than the mail, messages stay longer, never shorter.
 
 use std::time::Duration;
 

@@ -62,7 +62,7 @@ impl FetchLog {
     /// is no login nothing is written down.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](mailstore_traits::ErrorKind::Unavailable) if the database cannot be reached, here and below.
+    /// [`ErrorKind::Unavailable`](mailstore_traits::ErrorKind::Unavailable) if the database cannot be reached.
     pub async fn note(
         &self,
         account: &AccountId,
@@ -84,7 +84,7 @@ impl FetchLog {
     /// and UID, from behind `after` on.
     ///
     /// # Errors
-    /// As above.
+    /// As [`note`](Self::note).
     pub async fn until(&self, until: Timestamp, after: Option<&Fetched>, most: u32) -> Result<Vec<Fetched>> {
         let (account, numbering, uid) = after.map_or((String::new(), 0, 0), |it| {
             (it.account.as_str().to_owned(), i64::from(it.uid_validity.value()), i64::from(it.uid.value()))
@@ -111,7 +111,7 @@ impl FetchLog {
     /// Forgets these: they have gone.
     ///
     /// # Errors
-    /// As above.
+    /// As [`note`](Self::note).
     pub async fn forget(&self, gone: &[Fetched]) -> Result<()> {
         let names: Vec<String> = gone.iter().map(|it| it.account.as_str().to_owned()).collect();
         let numberings: Vec<i64> = gone.iter().map(|it| i64::from(it.uid_validity.value())).collect();
@@ -125,7 +125,7 @@ impl FetchLog {
     /// that ask.
     ///
     /// # Errors
-    /// As above.
+    /// As [`note`](Self::note).
     pub async fn claim_sweep(&self, every: Duration) -> Result<bool> {
         let sql = "INSERT INTO chore (name, begun) VALUES ('retention', clock_timestamp()) ON CONFLICT (name) DO UPDATE \
                    SET begun = excluded.begun WHERE chore.begun <= clock_timestamp() - make_interval(secs => $1)";
